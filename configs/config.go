@@ -1,0 +1,55 @@
+package configs
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is the whole configuration. nfstats.yaml explains each key.
+type Config struct {
+	DataDir   string    `mapstructure:"data_dir"`
+	Collector Collector `mapstructure:"collector"`
+	HTTP      HTTP      `mapstructure:"http"`
+	Store     Store     `mapstructure:"store"`
+	Log       Log       `mapstructure:"log"`
+}
+
+// Collector configures the reception of flows.
+type Collector struct {
+	Listen        []string       `mapstructure:"listen"` // UDP host:port
+	Name          string         `mapstructure:"name"`
+	Allow         []netip.Prefix `mapstructure:"allow"`
+	ReceiveBuffer ByteSize       `mapstructure:"receive_buffer"`
+	Sockets       int            `mapstructure:"sockets"`
+	QueueSize     ByteSize       `mapstructure:"queue_size"`
+	BlockSize     ByteSize       `mapstructure:"block_size"`
+	BlockAge      time.Duration  `mapstructure:"block_age"`
+}
+
+// HTTP configures the web UI and API.
+type HTTP struct {
+	Listen       string   `mapstructure:"listen"` // TCP host:port
+	AllowedHosts []string `mapstructure:"allowed_hosts"`
+}
+
+// Store configures ClickHouse.
+type Store struct {
+	ClickHouse string   `mapstructure:"clickhouse"` // URL, "" for the embedded one
+	Database   string   `mapstructure:"database"`
+	Embedded   Embedded `mapstructure:"embedded"`
+}
+
+// Embedded configures the ClickHouse that nfstats runs itself.
+type Embedded struct {
+	Listen                string   `mapstructure:"listen"` // TCP host:port, "" for none
+	Library               string   `mapstructure:"library"`
+	MaxMemory             ByteSize `mapstructure:"max_memory"` // 0: half of the machine's
+	ListenWithoutLandlock bool     `mapstructure:"listen_without_landlock"`
+}
+
+// Log configures logging.
+type Log struct {
+	Level  string `mapstructure:"level"`
+	Format string `mapstructure:"format"`
+	Output string `mapstructure:"output"`
+}

@@ -1,0 +1,176 @@
+package configs
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func defaults(t *testing.T) *Config {
+	t.Helper()
+	cfg, err := Load("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func TestDefaults(t *testing.T) {
+	want := &Config{
+		DataDir: "data",
+		Collector: Collector{
+			Listen: []string{":2055", ":4739"}, ReceiveBuffer: 16 << 20,
+			Allow:     []netip.Prefix{},
+			QueueSize: 256 << 20, BlockSize: 16 << 20, BlockAge: time.Second,
+		},
+		HTTP:  HTTP{Listen: "127.0.0.1:8080", AllowedHosts: []string{}},
+		Store: Store{Database: "nfstats", Embedded: Embedded{Listen: "127.0.0.1:8123"}},
+		Log:   Log{Level: "info", Format: "console", Output: "stderr"},
+	}
+	got := defaults(t)
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+		t.Errorf("defaults differ (-want +got):\n%s", diff)
+	}
+	if err := got.Validate(); err != nil {
+		t.Errorf("the defaults do not validate: %v", err)
+	}
+}
+
+func writeFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "nfstats.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestEnvironmentWinsOverFile(t *testing.T) {
+	path := writeFile(t, "data_dir: /file\ncollector:\n  listen: [\"127.0.0.1:9995\"]\n  block_age: 2s\nlog: {level: warn}\n")
+	cfg, err := Load(path, []string{
+		"NFSTATS_COLLECTOR_LISTEN=127.0.0.1:2055, 127.0.0.1:4739",
+		"NFSTATS_COLLECTOR_ALLOW=192.0.2.0/24,2001:db8::/32",
+		"NFSTATS_COLLECTOR_SOCKETS=2",
+		"NFSTATS_COLLECTOR_QUEUE_SIZE=1GiB",
+		"NFSTATS_STORE_EMBEDDED_LISTEN=",
+		"NFSTATS_STORE_EMBEDDED_LISTEN_WITHOUT_LANDLOCK=true",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := defaults(t)
+	want.DataDir = "/file"
+	want.Collector.Listen = []string{"127.0.0.1:2055", "127.0.0.1:4739"}
+	want.Collector.Allow = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")}
+	want.Collector.Sockets = 2
+	want.Collector.QueueSize = 1 << 30
+	want.Collector.BlockAge = 2 * time.Second
+	want.Store.Embedded.Listen = ""
+	want.Store.Embedded.ListenWithoutLandlock = true
+	want.Log.Level = "warn"
+	if diff := cmp.Diff(want, cfg, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestBadKeysAreNamed(t *testing.T) {
+	for _, tc := range []struct {
+		name, file, env string
+		want            []string // parts of the message
+	}{
+		{"unknown key", "collector:\n  lisen: [x]\n", "", []string{"nfstats.yaml:2: unknown key collector.lisen"}},
+		{"unknown section", "\n\nfoo: 1\n", "", []string{"nfstats.yaml:3: unknown key foo"}},
+		{"section for a value", "log:\n  level:\n    x: 1\n", "", []string{"nfstats.yaml:3: unknown key log.level.x"}},
+		{"list for text", "data_dir: [a, b]\n", "", []string{"nfstats.yaml:1: key data_dir:", "is not a text"}},
+		{"number for text", "data_dir: 7\n", "", []string{"nfstats.yaml:1: key data_dir: 7 is not a text"}},
+		{"text for number", "collector:\n  sockets: many\n", "", []string{"nfstats.yaml:2: key collector.sockets:"}},
+		{"number for duration", "collector:\n  block_age: 5\n", "", []string{"key collector.block_age: 5 is not a duration"}},
+		{"bad duration", "collector:\n  block_age: soon\n", "", []string{"key collector.block_age:", "soon"}},
+		{"bad size", "collector:\n  block_size: 5 apples\n", "", []string{`key collector.block_size: "5 apples" is not a size`}},
+		{"bad prefix", "collector:\n  allow: [1.2.3]\n", "", []string{"key collector.allow", "1.2.3"}},
+		{"text for switch", "store:\n  embedded:\n    listen_without_landlock: perhaps\n", "", []string{"nfstats.yaml:3: key store.embedded.listen_without_landlock"}},
+		{"bad variable", "", "NFSTATS_COLLECTOR_SOCKETS=x", []string{"NFSTATS_COLLECTOR_SOCKETS: key collector.sockets"}},
+		{"syntax", "data_dir: [\n", "", []string{"nfstats.yaml", "line"}},
+		{"all at once", "foo: 1\nlog: {level: [1]}\n", "", []string{"nfstats.yaml:1: unknown key foo", "nfstats.yaml:2: key log.level"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := Load(writeFile(t, tc.file), []string{tc.env})
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, part := range tc.want {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("error lacks %q:\n%v", part, err)
+				}
+			}
+		})
+	}
+}
+
+func TestValidate(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		change func(*Config)
+		want   string // "" for no error
+	}{
+		{"OK", func(*Config) {}, ""},
+		{"no listener", func(c *Config) { c.Collector.Listen = nil }, "key collector.listen: needs at least one"},
+		{"twice", func(c *Config) { c.Collector.Listen = []string{":1", ":1"} }, "stands twice"},
+		{"no port", func(c *Config) { c.Collector.Listen = []string{"127.0.0.1"} }, "is not host:port"},
+		{"port name", func(c *Config) { c.HTTP.Listen = "127.0.0.1:http" }, "key http.listen"},
+		{"database", func(c *Config) { c.Store.Database = "a;b" }, "key store.database"},
+		{"url", func(c *Config) { c.Store.ClickHouse = "ftp://x" }, `scheme "ftp"`},
+		{"url with database", func(c *Config) { c.Store.ClickHouse = "http://x:1/db" }, "set store.database"},
+		{"OK two hosts", func(c *Config) { c.Store.ClickHouse = "clickhouse://u:p@a:9000,b:9000" }, ""},
+		{"queue", func(c *Config) { c.Collector.QueueSize = 1 << 20 }, "key collector.queue_size"},
+		{"level", func(c *Config) { c.Log.Level = "loud" }, "key log.level"},
+		{"format", func(c *Config) { c.Log.Format = "xml" }, "key log.format"},
+		{"memory", func(c *Config) { c.Store.Embedded.MaxMemory = 1 << 20 }, "key store.embedded.max_memory"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			cfg := defaults(t)
+			tc.change(cfg)
+			err := cfg.Validate()
+			if tc.want == "" {
+				if err != nil {
+					t.Error(err)
+				}
+			} else if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestPrintMasksSecretsAndLoadsAgain(t *testing.T) {
+	cfg := defaults(t)
+	cfg.Store.ClickHouse = "clickhouse://user:hunter2@db:9000?password=hunter3"
+	cfg.Collector.Allow = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	var out strings.Builder
+	if err := cfg.Print(&out); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.String(), "hunter") {
+		t.Errorf("a password is printed:\n%s", out.String())
+	}
+	again, err := Load(writeFile(t, out.String()), nil)
+	if err != nil {
+		t.Fatalf("what Print writes does not load: %v\n%s", err, out.String())
+	}
+	again.Store.ClickHouse = cfg.Store.ClickHouse
+	if diff := cmp.Diff(cfg, again, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+		t.Errorf("(-printed +loaded):\n%s", diff)
+	}
+}
+
+func TestUnknownVariables(t *testing.T) {
+	got := UnknownVariables([]string{"NFSTATS_LOG_LEVEL=x", "NFSTATS_CONFIG=y", "NFSTATS_SERVICE_HOST=z", "HOME=h"})
+	if diff := cmp.Diff([]string{"NFSTATS_SERVICE_HOST"}, got); diff != "" {
+		t.Error(diff)
+	}
+}

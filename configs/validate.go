@@ -1,0 +1,120 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap/zapcore"
+)
+
+var databaseName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
+
+// Validate reports every value that nfstats cannot work with, by its key.
+func (c *Config) Validate() error {
+	var problems []error
+	check := func(key string, err error) {
+		if err != nil {
+			problems = append(problems, fmt.Errorf("key %s: %w", key, err))
+		}
+	}
+	check("data_dir", notEmpty(c.DataDir))
+	if len(c.Collector.Listen) == 0 {
+		check("collector.listen", errors.New("needs at least one address"))
+	}
+	seen := map[string]bool{}
+	for _, address := range c.Collector.Listen {
+		check("collector.listen", listenAddress(address))
+		if seen[address] {
+			check("collector.listen", fmt.Errorf("%s stands twice", address))
+		}
+		seen[address] = true
+	}
+	check("collector.sockets", between(c.Collector.Sockets, 0, 64))
+	check("collector.receive_buffer", sizeBetween(c.Collector.ReceiveBuffer, 64<<10, 1<<30))
+	check("collector.block_size", sizeBetween(c.Collector.BlockSize, 64<<10, 256<<20))
+	check("collector.queue_size", sizeBetween(c.Collector.QueueSize, 2*c.Collector.BlockSize, 1<<40))
+	if c.Collector.BlockAge < 10*time.Millisecond || c.Collector.BlockAge > time.Minute {
+		check("collector.block_age", fmt.Errorf("%s is not between 10ms and 1m", c.Collector.BlockAge))
+	}
+	check("http.listen", listenAddress(c.HTTP.Listen))
+	if !databaseName.MatchString(c.Store.Database) {
+		check("store.database", fmt.Errorf("%q is not a name of letters, digits and underscores", c.Store.Database))
+	}
+	check("store.clickhouse", clickhouseURL(c.Store.ClickHouse))
+	if c.Store.Embedded.Listen != "" {
+		check("store.embedded.listen", listenAddress(c.Store.Embedded.Listen))
+	}
+	if m := c.Store.Embedded.MaxMemory; m != 0 && m < 512<<20 {
+		check("store.embedded.max_memory", fmt.Errorf("%s is too little, ClickHouse needs 512MiB", m))
+	}
+	if _, err := zapcore.ParseLevel(c.Log.Level); err != nil {
+		check("log.level", fmt.Errorf("%q is not debug, info, warn or error", c.Log.Level))
+	}
+	if c.Log.Format != "console" && c.Log.Format != "json" {
+		check("log.format", fmt.Errorf("%q is not console or json", c.Log.Format))
+	}
+	check("log.output", notEmpty(c.Log.Output))
+	return errors.Join(problems...)
+}
+
+func notEmpty(s string) error {
+	if s == "" {
+		return errors.New("is empty")
+	}
+	return nil
+}
+
+func between(n, low, high int) error {
+	if n < low || n > high {
+		return fmt.Errorf("%d is not between %d and %d", n, low, high)
+	}
+	return nil
+}
+
+func sizeBetween(n, low, high ByteSize) error {
+	if n < low || n > high {
+		return fmt.Errorf("%s is not between %s and %s", n, low, high)
+	}
+	return nil
+}
+
+func listenAddress(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%q is not host:port", address)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%q: %s is not a port number", address, port)
+	} else if n == 0 && net.ParseIP(host) == nil {
+		return fmt.Errorf("%q: port 0 needs a host address", address)
+	}
+	return nil
+}
+
+func clickhouseURL(text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return errors.New("is not a URL") // the parse error would print the password
+	}
+	switch u.Scheme {
+	case "clickhouse", "tcp", "http", "https":
+	default:
+		return fmt.Errorf("scheme %q is not clickhouse, http or https", u.Scheme)
+	}
+	if u.Host == "" {
+		return errors.New("names no host")
+	}
+	if path := strings.Trim(u.Path, "/"); path != "" {
+		return fmt.Errorf("names the database %q: set store.database instead", path)
+	}
+	return nil
+}
