@@ -23,12 +23,21 @@ const (
 type Addr = [16]byte
 
 // Batch is a set of flow records as columns. Each column holds at least Len
-// rows; rows at and beyond Len are zero. Counters are as exported, never
-// multiplied by the sampling rate. The zero Batch is empty and ready for use.
+// rows; what stands in rows at and beyond Len has no meaning. Counters are as
+// exported, never multiplied by the sampling rate. The zero Batch is empty and
+// ready for use.
 //
-// A Batch has one owner at a time and is not safe for concurrent use.
+// Rows are zeroed when they are added, not when they are removed, and only in
+// the columns in which an earlier filling left something: a batch that is filled
+// with the same kind of flows again and again is never zeroed.
+//
+// A Batch has one owner at a time, is not safe for concurrent use and must not
+// be copied.
 type Batch struct {
-	n int
+	n     int
+	used  Columns // that rows below n may have values in
+	high  int     // rows from n to here have been used before,
+	stale Columns // in these columns
 
 	TimeReceived  []int64 // Unix milliseconds, when the datagram arrived (imports: end of the flow)
 	TimeFlowStart []int64 // Unix milliseconds
@@ -90,23 +99,41 @@ type Batch struct {
 func (b *Batch) Len() int { return b.n }
 
 // Extend adds k zero rows and returns the index of the first one.
-func (b *Batch) Extend(k int) (first int) {
+func (b *Batch) Extend(k int) (first int) { return b.ExtendColumns(k, 0, AllColumns) }
+
+// ExtendColumns is Extend for a caller that knows what it will write: every new
+// row of the columns in full, which are not zeroed, and some rows of the columns
+// in partial. It writes to no other column.
+func (b *Batch) ExtendColumns(k int, full, partial Columns) (first int) {
 	first = b.n
 	b.n += k
 	if b.n > len(b.Type) {
 		b.grow(max(b.n, 2*len(b.Type), 1024))
 	}
+	if stale := b.stale &^ full; stale != 0 && first < b.high {
+		b.zero(stale, first, min(b.n, b.high))
+	}
+	b.used |= full | partial
 	return first
 }
 
 // Truncate removes the rows from n on.
 func (b *Batch) Truncate(n int) {
-	b.zero(n, b.n)
+	b.stale |= b.used
+	b.high = max(b.high, b.n)
 	b.n = n
 }
 
 // Reset removes all rows and keeps the memory.
-func (b *Batch) Reset() { b.Truncate(0) }
+func (b *Batch) Reset() {
+	if b.n >= b.high { // nothing of earlier fillings is left
+		b.high, b.stale = b.n, b.used
+	} else {
+		b.stale |= b.used
+	}
+	b.n, b.used = 0, 0
+	b.labels = b.labels[:0]
+}
 
 // SetMPLSLabels copies the label stack of a row, top first.
 func (b *Batch) SetMPLSLabels(row int, labels []uint32) {
@@ -117,100 +144,3 @@ func (b *Batch) SetMPLSLabels(row int, labels []uint32) {
 
 // HasMPLSLabels reports whether any row may carry a label stack.
 func (b *Batch) HasMPLSLabels() bool { return len(b.labels) > 0 }
-
-func (b *Batch) grow(n int) {
-	b.TimeReceived = grown(b.TimeReceived, n)
-	b.TimeFlowStart = grown(b.TimeFlowStart, n)
-	b.TimeFlowEnd = grown(b.TimeFlowEnd, n)
-	b.Type = grown(b.Type, n)
-	b.ExporterAddr = grown(b.ExporterAddr, n)
-	b.ObservationDomainID = grown(b.ObservationDomainID, n)
-	b.SrcAddr = grown(b.SrcAddr, n)
-	b.DstAddr = grown(b.DstAddr, n)
-	b.NextHop = grown(b.NextHop, n)
-	b.BGPNextHop = grown(b.BGPNextHop, n)
-	b.SrcNet = grown(b.SrcNet, n)
-	b.DstNet = grown(b.DstNet, n)
-	b.InIf = grown(b.InIf, n)
-	b.OutIf = grown(b.OutIf, n)
-	b.SrcAS = grown(b.SrcAS, n)
-	b.DstAS = grown(b.DstAS, n)
-	b.InVRF = grown(b.InVRF, n)
-	b.OutVRF = grown(b.OutVRF, n)
-	b.Bytes = grown(b.Bytes, n)
-	b.Packets = grown(b.Packets, n)
-	b.SamplingRate = grown(b.SamplingRate, n)
-	b.EType = grown(b.EType, n)
-	b.Proto = grown(b.Proto, n)
-	b.SrcPort = grown(b.SrcPort, n)
-	b.DstPort = grown(b.DstPort, n)
-	b.TCPFlags = grown(b.TCPFlags, n)
-	b.IPTos = grown(b.IPTos, n)
-	b.IPTTL = grown(b.IPTTL, n)
-	b.ICMPType = grown(b.ICMPType, n)
-	b.ICMPCode = grown(b.ICMPCode, n)
-	b.FlowDirection = grown(b.FlowDirection, n)
-	b.ForwardingStatus = grown(b.ForwardingStatus, n)
-	b.SrcVLAN = grown(b.SrcVLAN, n)
-	b.DstVLAN = grown(b.DstVLAN, n)
-	b.SrcMAC = grown(b.SrcMAC, n)
-	b.DstMAC = grown(b.DstMAC, n)
-	b.SrcAddrXlate = grown(b.SrcAddrXlate, n)
-	b.DstAddrXlate = grown(b.DstAddrXlate, n)
-	b.SrcPortXlate = grown(b.SrcPortXlate, n)
-	b.DstPortXlate = grown(b.DstPortXlate, n)
-	b.MPLSLabels = grown(b.MPLSLabels, n)
-}
-
-func grown[T any](column []T, n int) []T {
-	bigger := make([]T, n)
-	copy(bigger, column)
-	return bigger
-}
-
-func (b *Batch) zero(from, to int) {
-	clear(b.TimeReceived[from:to])
-	clear(b.TimeFlowStart[from:to])
-	clear(b.TimeFlowEnd[from:to])
-	clear(b.Type[from:to])
-	clear(b.ExporterAddr[from:to])
-	clear(b.ObservationDomainID[from:to])
-	clear(b.SrcAddr[from:to])
-	clear(b.DstAddr[from:to])
-	clear(b.NextHop[from:to])
-	clear(b.BGPNextHop[from:to])
-	clear(b.SrcNet[from:to])
-	clear(b.DstNet[from:to])
-	clear(b.InIf[from:to])
-	clear(b.OutIf[from:to])
-	clear(b.SrcAS[from:to])
-	clear(b.DstAS[from:to])
-	clear(b.InVRF[from:to])
-	clear(b.OutVRF[from:to])
-	clear(b.Bytes[from:to])
-	clear(b.Packets[from:to])
-	clear(b.SamplingRate[from:to])
-	clear(b.EType[from:to])
-	clear(b.Proto[from:to])
-	clear(b.SrcPort[from:to])
-	clear(b.DstPort[from:to])
-	clear(b.TCPFlags[from:to])
-	clear(b.IPTos[from:to])
-	clear(b.IPTTL[from:to])
-	clear(b.ICMPType[from:to])
-	clear(b.ICMPCode[from:to])
-	clear(b.FlowDirection[from:to])
-	clear(b.ForwardingStatus[from:to])
-	clear(b.SrcVLAN[from:to])
-	clear(b.DstVLAN[from:to])
-	clear(b.SrcMAC[from:to])
-	clear(b.DstMAC[from:to])
-	clear(b.SrcAddrXlate[from:to])
-	clear(b.DstAddrXlate[from:to])
-	clear(b.SrcPortXlate[from:to])
-	clear(b.DstPortXlate[from:to])
-	clear(b.MPLSLabels[from:to])
-	if from == 0 {
-		b.labels = b.labels[:0]
-	}
-}
