@@ -1,0 +1,56 @@
+# What each target does stands in the README. Needs Go, make, and Node with npm.
+
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS   = -s -w -X main.version=$(VERSION)
+GOFILES   = $(shell find cmd collector configs decoder httpui snmp store -name node_modules -prune -o -type f \( -name '*.go' -o -path '*/static/*' -o -name '*.sql' -o -name '*.yaml' -o -name '*.gz' \) ! -name '*_test.go' -print) go.mod go.sum
+
+.PHONY: build engine run test test-tools test-go test-race test-ui lint bench clean
+
+build: bin/nfstats
+
+bin/nfstats: $(GOFILES)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/nfstats
+
+# The embedded ClickHouse: fetched from npm by lock file and integrity hash.
+engine: bin/libchdb.so
+
+bin/libchdb.so: store/engine/package-lock.json
+	cd store/engine && npm ci --no-audit --no-fund
+	mkdir -p bin
+	ln -f store/engine/node_modules/@chdb/lib-linux-*/libchdb.so $@ || cp -f store/engine/node_modules/@chdb/lib-linux-*/libchdb.so $@
+	touch $@
+
+run: build engine
+	bin/nfstats serve
+
+# All tests, with what they need installed first where that is allowed.
+test: test-tools build engine test-go test-ui
+
+test-tools:
+	.ci/install-test-tools
+
+test-go: build engine
+	$(GO) test ./...
+
+test-race: build engine
+	$(GO) test -race ./...
+
+# The web UI: its vendored files, types, unit tests, and a browser against the
+# real program.
+test-ui: build engine
+	cd httpui/web && npm ci --no-audit --no-fund
+	.ci/test-ui
+
+lint:
+	@unformatted=$$(gofmt -l cmd collector configs decoder httpui snmp store | grep -v node_modules); \
+	if [ -n "$$unformatted" ]; then echo "not gofmt'ed: $$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	GOOS=freebsd $(GO) vet ./cmd/... ./collector/... ./store/...
+
+bench: build engine
+	$(GO) test -run '^$$' -bench . -benchmem ./decoder/... ./collector/... ./store/...
+
+clean:
+	rm -rf bin store/engine/node_modules httpui/web/node_modules

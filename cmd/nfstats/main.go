@@ -1,0 +1,35 @@
+// Command nfstats collects NetFlow v5, v9 and IPFIX into ClickHouse and shows
+// where traffic comes from and goes to.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := newRootCommand().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "nfstats:", err)
+		os.Exit(1)
+	}
+}
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "nfstats",
+		Short:         "NetFlow and IPFIX into ClickHouse, and a page that shows it",
+		SilenceUsage:  true,
+		SilenceErrors: true, // main prints them
+	}
+	var file string
+	root.PersistentFlags().StringVarP(&file, "config", "c", "", "configuration file (default $NFSTATS_CONFIG, else /etc/nfstats/nfstats.yaml where it exists)")
+	root.AddCommand(newServeCommand(&file), newSQLCommand(&file), newCheckCommand(&file), newVersionCommand(), newEngineCommand())
+	return root
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/nfstats/nfstats/collector"
+	"github.com/nfstats/nfstats/configs"
+	"github.com/nfstats/nfstats/decoder/netflow"
+	"github.com/nfstats/nfstats/httpui"
+	"github.com/nfstats/nfstats/store"
+	"github.com/nfstats/nfstats/store/engine"
+)
+
+func newServeCommand(file *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Collect flows and serve the web UI until stopped",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, used, err := loadConfig(*file)
+			if err != nil {
+				return err
+			}
+			logger, closeLog, err := newLogger(cfg.Log)
+			if err != nil {
+				return err
+			}
+			defer closeLog()
+			logger.Info("nfstats starts", zap.String("version", programVersion()), zap.String("configuration", used), zap.String("data_dir", cfg.DataDir))
+			for _, name := range configs.UnknownVariables(os.Environ()) {
+				logger.Warn("this environment variable is no configuration key", zap.String("variable", name))
+			}
+			if err := serve(cmd.Context(), cfg, logger); err != nil {
+				return err
+			}
+			logger.Info("nfstats has stopped")
+			return nil
+		},
+	}
+}
+
+// serve runs the daemon until ctx ends. What is started first is stopped last:
+// the engine outlives the collector, which outlives its sockets.
+func serve(ctx context.Context, cfg *configs.Config, logger *zap.Logger) error {
+	storeConfig := store.Config{URL: cfg.Store.ClickHouse, Database: cfg.Store.Database}
+	var supervisor *engine.Supervisor
+	if cfg.Store.ClickHouse == "" {
+		var err error
+		if supervisor, err = engine.New(engineConfig(cfg), logger.Named("engine")); err != nil {
+			return err
+		}
+		if err := supervisor.Open(ctx); err != nil {
+			return err
+		}
+		storeConfig.Dial, storeConfig.Key = supervisor.Dial, supervisor.Key()
+	}
+	engineRunning, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
+	var background errgroup.Group
+	if supervisor != nil {
+		background.Go(func() error { return supervisor.Run(engineRunning) })
+	}
+	err := serveFlows(ctx, cfg, storeConfig, supervisor, logger)
+	stopEngine()
+	return errors.Join(err, background.Wait())
+}
+
+// serveFlows runs everything that uses ClickHouse.
+func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Config, supervisor *engine.Supervisor, logger *zap.Logger) error {
+	flows, err := store.New(storeConfig, logger.Named("store"))
+	if err != nil {
+		return err
+	}
+	defer flows.Close()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	name := cfg.Collector.Name
+	if name == "" {
+		if name, err = os.Hostname(); err != nil {
+			return fmt.Errorf("find the host name (collector.name sets one): %w", err)
+		}
+	}
+	flowCollector, err := collector.New(collector.Config{
+		Listen: cfg.Collector.Listen, Name: name, Allow: cfg.Collector.Allow,
+		ReceiveBuffer: int(cfg.Collector.ReceiveBuffer), Sockets: cfg.Collector.Sockets,
+		QueueSize: int64(cfg.Collector.QueueSize), BlockSize: int(cfg.Collector.BlockSize), BlockAge: cfg.Collector.BlockAge,
+		Decoder: netflow.DefaultConfig(),
+	}, flows, registry, logger.Named("collector"))
+	if err != nil {
+		return err
+	}
+	r := &readiness{supervisor: supervisor, store: flows}
+	ui, err := httpui.New(httpui.Config{Listen: cfg.HTTP.Listen, AllowedHosts: cfg.HTTP.AllowedHosts, Version: programVersion()},
+		httpui.Dependencies{Flows: flows, Exporters: flowCollector, Problems: r.problems, Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http")})
+	if err != nil {
+		return err
+	}
+	if err := flowCollector.Listen(ctx); err != nil {
+		return err
+	}
+	if err := ui.Listen(ctx); err != nil {
+		return err
+	}
+	running, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group, groupCtx := errgroup.WithContext(running)
+	group.Go(func() error { return flowCollector.Run(groupCtx) })
+	group.Go(func() error { return ui.Run(groupCtx) })
+	group.Go(func() error { return watchdog(groupCtx, logger) })
+	group.Go(func() error {
+		if err := flows.Prepare(groupCtx); err != nil {
+			if groupCtx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		r.prepared.Store(true)
+		notify(daemon.SdNotifyReady, logger)
+		announce(flowCollector, cfg, logger)
+		return nil
+	})
+	err = group.Wait()
+	notify(daemon.SdNotifyStopping, logger)
+	return err
+}
+
+// announce says where to point routers and browsers.
+func announce(c *collector.Collector, cfg *configs.Config, logger *zap.Logger) {
+	for _, address := range c.Addresses() {
+		logger.Info("point your routers' NetFlow v5, v9 or IPFIX export here", zap.String("udp", address.String()))
+	}
+	if cfg.Store.ClickHouse == "" && cfg.Store.Embedded.Listen != "" {
+		logger.Info("query with SQL, read-only", zap.String("url", "http://"+cfg.Store.Embedded.Listen))
+	}
+	logger.Info("ready; open the page in a browser", zap.String("url", "http://"+cfg.HTTP.Listen))
+}
+
+// readiness tells why flows cannot be stored or shown now.
+type readiness struct {
+	supervisor *engine.Supervisor // nil with the user's ClickHouse
+	store      *store.Store
+	prepared   atomic.Bool
+}
+
+func (r *readiness) problems(ctx context.Context) []string {
+	var problems []string
+	if r.supervisor != nil {
+		if s := r.supervisor.State(); !s.Ready {
+			return append(problems, s.Problem)
+		}
+	}
+	if !r.prepared.Load() {
+		return append(problems, "the tables in ClickHouse are being prepared")
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	if err := r.store.Ping(ctx); err != nil {
+		problems = append(problems, err.Error())
+	}
+	return problems
+}
+
+// watchdog tells systemd that the daemon is alive, where it asks for that.
+func watchdog(ctx context.Context, logger *zap.Logger) error {
+	interval, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || interval == 0 {
+		return nil // not under systemd, or no watchdog wanted
+	}
+	for ticker := time.NewTicker(interval / 2); ; {
+		select {
+		case <-ctx.Done():
+			ticker.Stop()
+			return nil
+		case <-ticker.C:
+			notify(daemon.SdNotifyWatchdog, logger)
+		}
+	}
+}
+
+func notify(state string, logger *zap.Logger) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		logger.Warn("tell systemd", zap.String("state", state), zap.Error(err))
+	}
+}

@@ -1,0 +1,172 @@
+package collector
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/nfstats/nfstats/decoder"
+	"github.com/nfstats/nfstats/decoder/netflow"
+	"github.com/nfstats/nfstats/store"
+)
+
+// Config says where flows are received and how they are cut into inserts.
+type Config struct {
+	Listen        []string       // UDP host:port
+	Name          string         // stored with each flow in column collector
+	Allow         []netip.Prefix // accepted exporters; none: everybody
+	ReceiveBuffer int            // bytes for each socket
+	Sockets       int            // for each address; 0: one for each CPU, at most four
+	QueueSize     int64          // bytes of datagrams that may wait for the store
+	BlockSize     int            // bytes of datagrams in one block
+	BlockAge      time.Duration  // age at which a block goes though it is not full
+	Decoder       netflow.Config
+}
+
+// stopGrace bounds how long a stop waits for the store to take what was
+// received.
+const stopGrace = 30 * time.Second
+
+// flowStore is what takes the rows; *store.Store in the program.
+type flowStore interface {
+	InsertFlows(ctx context.Context, block store.Block, b *decoder.Batch) error
+}
+
+// Collector receives, decodes and stores flows.
+type Collector struct {
+	config  Config
+	store   flowStore
+	logger  *zap.Logger
+	metrics *metrics
+	queue   *queue
+	workers []*worker
+	sockets []*socket
+}
+
+// New makes a collector; Listen opens its sockets and Run starts it.
+func New(config Config, flows flowStore, registry prometheus.Registerer, logger *zap.Logger) (*Collector, error) {
+	c := &Collector{config: config, store: flows, logger: logger,
+		queue: newQueue(config.QueueSize, config.BlockSize, config.BlockAge)}
+	c.metrics = newMetrics(registry, c)
+	for i := range max(1, min(runtime.GOMAXPROCS(0), 16)) {
+		w, err := newWorker(c, uint32(i))
+		if err != nil {
+			return nil, err
+		}
+		c.workers = append(c.workers, w)
+	}
+	return c, nil
+}
+
+// Listen opens the sockets, from when on the kernel keeps what arrives. It
+// warns where the kernel grants less buffer than asked for.
+func (c *Collector) Listen(ctx context.Context) error {
+	n := c.config.Sockets
+	if n == 0 {
+		n = min(runtime.GOMAXPROCS(0), 4)
+	}
+	for _, address := range c.config.Listen {
+		sockets, granted, err := listen(ctx, address, n, c.config.ReceiveBuffer)
+		if err != nil {
+			closeSockets(c.sockets)
+			return err
+		}
+		c.sockets = append(c.sockets, sockets...)
+		c.logger.Info("receiving flows", zap.String("on", "UDP "+sockets[0].conn.LocalAddr().String()))
+		if granted < c.config.ReceiveBuffer {
+			c.logger.Warn("the kernel clamps the receive buffer; bursts may be lost. To allow it: sysctl -w net.core.rmem_max="+
+				fmt.Sprint(c.config.ReceiveBuffer),
+				zap.Int("wanted_bytes", c.config.ReceiveBuffer), zap.Int("granted_bytes", granted))
+		}
+	}
+	return nil
+}
+
+// Addresses returns the UDP addresses that Listen opened.
+func (c *Collector) Addresses() []netip.AddrPort {
+	var addresses []netip.AddrPort
+	for _, s := range c.sockets {
+		a := netip.MustParseAddrPort(s.conn.LocalAddr().String())
+		if len(addresses) == 0 || addresses[len(addresses)-1] != a {
+			addresses = append(addresses, a)
+		}
+	}
+	return addresses
+}
+
+// Run receives until ctx ends. Then it closes the sockets, stores what was
+// received (for at most 30 s) and returns.
+func (c *Collector) Run(ctx context.Context) error {
+	storing, stopStoring := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopStoring()
+	context.AfterFunc(ctx, func() { time.AfterFunc(stopGrace, stopStoring) })
+
+	var receivers, pipeline errgroup.Group
+	for _, w := range c.workers {
+		pipeline.Go(func() error { w.run(storing); return nil })
+	}
+	pipeline.Go(func() error { c.dispatch(storing); return nil })
+	for _, s := range c.sockets {
+		receivers.Go(func() error { s.receive(ctx, c.logger, c.accept); return nil })
+	}
+	receivers.Wait()
+	c.queue.close()
+	pipeline.Wait()
+	return nil
+}
+
+// accept is what a receiver does with each burst.
+func (c *Collector) accept(burst []datagram, kernelDrops uint32) {
+	c.metrics.kernelDrops.Add(float64(kernelDrops))
+	c.metrics.datagrams.Add(float64(len(burst)))
+	if len(c.config.Allow) > 0 {
+		burst = c.allowed(burst)
+	}
+	bytes := 0
+	for _, d := range burst {
+		bytes += len(d.payload)
+	}
+	c.metrics.bytes.Add(float64(bytes))
+	if dropped := c.queue.append(burst); dropped > 0 {
+		c.metrics.queueFull.Add(float64(dropped))
+	}
+}
+
+// allowed moves the datagrams of allowed exporters to the front.
+func (c *Collector) allowed(burst []datagram) []datagram {
+	kept := burst[:0]
+	for _, d := range burst {
+		for _, prefix := range c.config.Allow {
+			if prefix.Contains(d.source.Addr()) {
+				kept = append(kept, d)
+				break
+			}
+		}
+	}
+	c.metrics.notAllowed.Add(float64(len(burst) - len(kept)))
+	return kept
+}
+
+// dispatch gives every block to all workers; each takes its exporters' share.
+func (c *Collector) dispatch(ctx context.Context) {
+	for {
+		b := c.queue.next(ctx)
+		if b == nil {
+			for _, w := range c.workers {
+				close(w.blocks)
+			}
+			return
+		}
+		s := &share{block: b, queue: c.queue}
+		s.open.Store(int32(len(c.workers)))
+		for _, w := range c.workers {
+			w.blocks <- s
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package collector
+
+import (
+	"net/netip"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+const (
+	logInterval = time.Minute // between two lines of the same kind
+	logKinds    = 4096        // remembered; beyond, all are forgotten at once
+)
+
+// errorLog writes at most one line a minute for each exporter and kind of
+// error. It belongs to one goroutine.
+type errorLog struct {
+	logger *zap.Logger
+	lines  map[errorKind]*errorLine
+}
+
+type errorKind struct {
+	exporter netip.Addr
+	reason   string
+}
+
+type errorLine struct {
+	next       time.Time
+	suppressed int
+}
+
+func newErrorLog(logger *zap.Logger) *errorLog {
+	return &errorLog{logger: logger, lines: map[errorKind]*errorLine{}}
+}
+
+// due reports whether a line may be written now, and how many were left out
+// since the last one.
+func (l *errorLog) due(kind errorKind) (suppressed int, ok bool) {
+	line := l.lines[kind]
+	if line == nil {
+		if len(l.lines) >= logKinds {
+			clear(l.lines)
+		}
+		line = &errorLine{}
+		l.lines[kind] = line
+	}
+	now := time.Now()
+	if now.Before(line.next) {
+		line.suppressed++
+		return 0, false
+	}
+	suppressed = line.suppressed
+	*line = errorLine{next: now.Add(logInterval)}
+	return suppressed, true
+}
+
+// datagram logs what was wrong with a datagram.
+func (l *errorLog) datagram(d datagram, reason string, err error) {
+	if suppressed, ok := l.due(errorKind{d.source.Addr(), reason}); ok {
+		l.logger.Warn("bad datagram", zap.Stringer("exporter", d.source.Addr()), zap.Uint16("port", d.source.Port()),
+			zap.Int("bytes", len(d.payload)), zap.String("reason", reason), zap.Error(err), zap.Int("more_since_last_line", suppressed))
+	}
+}

@@ -1,0 +1,50 @@
+//go:build !linux
+
+package collector
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const maxDatagram = 65535
+
+// setSocketOptions returns the receive buffer that the kernel granted (bytes).
+func setSocketOptions(fd, buffer int) (granted int, err error) {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+		return 0, err
+	}
+	// Systems without a clamp refuse what is too large: ask for less.
+	for ; buffer >= 64<<10; buffer /= 2 {
+		if err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, buffer); err == nil {
+			return buffer, nil
+		}
+	}
+	return 0, err
+}
+
+// burstReader reads one datagram at a time, where there is no recvmmsg(2).
+type burstReader struct {
+	buffer []byte
+	burst  [1]datagram
+}
+
+func newBurstReader() *burstReader { return &burstReader{buffer: make([]byte, maxDatagram)} }
+
+func (r *burstReader) read(s *socket, deliver func([]datagram, uint32)) error {
+	n, source, err := s.conn.ReadFromUDPAddrPort(r.buffer)
+	if err != nil {
+		return err
+	}
+	r.burst[0] = datagram{time.Now().UnixMilli(), source, r.buffer[:n]}
+	deliver(r.burst[:], 0) // the kernel tells no drops
+	return nil
+}
+
+// drain delivers what the socket holds.
+func (r *burstReader) drain(s *socket, deliver func([]datagram, uint32)) {
+	s.conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+	for r.read(s, deliver) == nil {
+	}
+}

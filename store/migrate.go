@@ -1,0 +1,132 @@
+package store
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"go.uber.org/zap"
+)
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// A migration is one numbered file of statements. Each statement is safe to run
+// again (IF NOT EXISTS and the like), because ClickHouse has no transactions
+// over DDL and several daemons may migrate at once.
+type migration struct {
+	version    uint32
+	name       string
+	always     bool // at every start, not only once
+	statements []string
+}
+
+var migrationName = regexp.MustCompile(`^(\d{4})_([a-z0-9_]+)(\.always)?\.sql$`)
+
+// migrate brings the tables up to date.
+func (s *Store) migrate(ctx context.Context) error {
+	migrations, err := readMigrations(migrationFiles)
+	if err != nil {
+		return err
+	}
+	const history = `CREATE TABLE IF NOT EXISTS schema_migrations (
+		version UInt32, name String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3)
+	) ENGINE = ReplacingMergeTree ORDER BY version`
+	if err := s.conn.Exec(ctx, history); err != nil {
+		return fmt.Errorf("create table schema_migrations: %w", err)
+	}
+	applied, newest, err := s.appliedMigrations(ctx)
+	if err != nil {
+		return err
+	}
+	if known := migrations[len(migrations)-1].version; newest > known {
+		s.logger.Warn("the tables were made by a newer nfstats; this one knows fewer migrations",
+			zap.Uint32("tables", newest), zap.Uint32("program", known))
+	}
+	for _, m := range migrations {
+		if applied[m.version] && !m.always {
+			continue
+		}
+		for i, statement := range m.statements {
+			if err := s.conn.Exec(ctx, s.fillIn(statement)); err != nil {
+				return fmt.Errorf("migration %04d_%s, statement %d: %w", m.version, m.name, i+1, err)
+			}
+		}
+		if applied[m.version] {
+			continue
+		}
+		if err := s.conn.Exec(ctx, "INSERT INTO schema_migrations (version, name) VALUES ($1, $2)", m.version, m.name); err != nil {
+			return fmt.Errorf("record migration %04d_%s: %w", m.version, m.name, err)
+		}
+		s.logger.Info("migrated the tables", zap.Uint32("version", m.version), zap.String("name", m.name))
+	}
+	return nil
+}
+
+// fillIn replaces what a statement cannot know: the database, and the
+// credentials with which a dictionary reads its table.
+func (s *Store) fillIn(statement string) string {
+	credentials := ""
+	if s.options.Protocol == clickhouse.Native || s.options.DialContext == nil {
+		credentials = "USER " + quoted(s.options.Auth.Username) + " PASSWORD " + quoted(s.options.Auth.Password)
+	}
+	return strings.NewReplacer("{database}", s.database, "{credentials}", credentials).Replace(statement)
+}
+
+// quoted returns a ClickHouse string literal.
+func quoted(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
+}
+
+func (s *Store) appliedMigrations(ctx context.Context) (applied map[uint32]bool, newest uint32, err error) {
+	var versions []uint32
+	if err := s.conn.QueryRow(ctx, "SELECT groupUniqArray(version) FROM schema_migrations").Scan(&versions); err != nil {
+		return nil, 0, fmt.Errorf("read schema_migrations: %w", err)
+	}
+	applied = map[uint32]bool{}
+	for _, v := range versions {
+		applied[v] = true
+		newest = max(newest, v)
+	}
+	return applied, newest, nil
+}
+
+// readMigrations returns the migrations in order. Statements end with a
+// semicolon at the end of a line.
+func readMigrations(files fs.FS) ([]migration, error) {
+	names, err := fs.Glob(files, "migrations/*.sql")
+	if err != nil {
+		return nil, fmt.Errorf("list migrations: %w", err)
+	}
+	var migrations []migration
+	for _, path := range names { // sorted by name, so by number
+		match := migrationName.FindStringSubmatch(strings.TrimPrefix(path, "migrations/"))
+		if match == nil {
+			return nil, fmt.Errorf("%s is not named like 0001_what.sql", path)
+		}
+		version, err := strconv.ParseUint(match[1], 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("number of %s: %w", path, err)
+		}
+		if int(version) != len(migrations)+1 {
+			return nil, fmt.Errorf("%s: want number %04d", path, len(migrations)+1)
+		}
+		text, err := fs.ReadFile(files, path)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", path, err)
+		}
+		m := migration{version: uint32(version), name: match[2], always: match[3] != ""}
+		for statement := range strings.SplitSeq(string(text), ";\n") {
+			if statement = strings.TrimSpace(statement); statement != "" {
+				m.statements = append(m.statements, statement)
+			}
+		}
+		migrations = append(migrations, m)
+	}
+	return migrations, nil
+}

@@ -1,0 +1,62 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// Raw runs one statement and copies the answer, as ClickHouse formats it, to w.
+// A FORMAT clause in the statement wins over format.
+//
+// Only ClickHouse's HTTP interface formats answers, so this is the one place
+// that does not go through clickhouse-go. For a server configured by its native
+// port, HTTP is expected at the default port of the same host: 8123, or 8443
+// with TLS.
+func (s *Store) Raw(ctx context.Context, statement, format string, w io.Writer) error {
+	client, base := s.httpClient()
+	defer client.CloseIdleConnections()
+	parameters := url.Values{"default_format": {format}, "database": {s.database}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/?"+parameters.Encode(), strings.NewReader(statement))
+	if err != nil {
+		return fmt.Errorf("ask ClickHouse: %w", err)
+	}
+	request.SetBasicAuth(s.options.Auth.Username, s.options.Auth.Password)
+	response, err := client.Do(request)
+	if err != nil {
+		return fmt.Errorf("ask ClickHouse: %w", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		message, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+		return errors.New(string(bytes.TrimSpace(message)))
+	}
+	if _, err := io.Copy(w, response.Body); err != nil {
+		return fmt.Errorf("read ClickHouse's answer: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) httpClient() (client *http.Client, base string) {
+	transport := &http.Transport{TLSClientConfig: s.options.TLS}
+	scheme, address := "http", s.options.Addr[0]
+	if s.options.TLS != nil {
+		scheme = "https"
+	}
+	if s.options.Protocol == clickhouse.Native {
+		host, _, _ := net.SplitHostPort(address)
+		address = net.JoinHostPort(host, map[string]string{"http": "8123", "https": "8443"}[scheme])
+	}
+	if dial := s.options.DialContext; dial != nil {
+		transport.DialContext = func(ctx context.Context, _, address string) (net.Conn, error) { return dial(ctx, address) }
+	}
+	return &http.Client{Transport: transport}, scheme + "://" + address
+}
