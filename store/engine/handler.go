@@ -122,9 +122,6 @@ func (h *handler) statement(w *answer, r *http.Request, a access) error {
 	if err != nil {
 		return err
 	}
-	if q.database == "" && a.readOnly {
-		q.database = h.database
-	}
 	c, err := h.connect(q, a, w.id)
 	if err != nil {
 		return err
@@ -163,6 +160,9 @@ func (h *handler) connect(q *request, a access, id string) (*connection, error) 
 	c, err := h.library.open(arguments)
 	if err != nil {
 		return nil, newException(codeUnknown, "a setting of the request has a value that ClickHouse refuses: %v", q.settings)
+	}
+	if q.database == "" && a.readOnly {
+		c.exec("USE "+quotedName(h.database), "Null", nil) // not there before the first migration
 	}
 	if q.database != "" {
 		if _, _, err := c.exec("USE "+quotedName(q.database), "Null", nil); err != nil {

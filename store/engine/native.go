@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/ClickHouse/ch-go/proto"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/column"
 	blocks "github.com/ClickHouse/clickhouse-go/v2/lib/proto"
 )
 
@@ -22,7 +24,14 @@ func newNativeConverter(w io.Writer, revision uint64) *nativeConverter {
 	out, in := io.Pipe()
 	c := &nativeConverter{in: in, done: make(chan error, 1)}
 	go func() {
-		err := convertNative(out, w, revision)
+		err := func() (err error) {
+			defer func() {
+				if fault := recover(); fault != nil { // a column type that the client library does not know
+					err = fmt.Errorf("convert the result: %v", fault)
+				}
+			}()
+			return convertNative(out, w, revision)
+		}()
 		out.CloseWithError(err)
 		c.done <- err
 	}()
@@ -31,8 +40,9 @@ func newNativeConverter(w io.Writer, revision uint64) *nativeConverter {
 
 func convertNative(r io.Reader, w io.Writer, revision uint64) error {
 	reader, buffer := proto.NewReader(r), proto.Buffer{}
+	server := column.ServerContext{Revision: revision, Timezone: time.UTC}
 	for {
-		var block blocks.Block
+		block := blocks.Block{ServerContext: &server}
 		if err := block.Decode(reader, 0); errors.Is(err, io.EOF) && len(block.Columns) == 0 {
 			return nil
 		} else if err != nil {
