@@ -1,0 +1,337 @@
+package netflow
+
+import "github.com/nfstats/nfstats/decoder"
+
+// compiler turns a template's fields into a plan.
+type compiler struct {
+	fields   []field
+	little   bool
+	plan     *plan
+	position []place
+	slotOf   map[int]uint8 // by segment
+	chosen   map[choice]int
+	later    []op // that overwrite what others wrote
+}
+
+// place is where a field lies.
+type place struct {
+	segment int
+	offset  int
+}
+
+// choice is what fields compete for.
+type choice struct {
+	dest    dest
+	family  family
+	reverse bool
+}
+
+// compile makes the plan of a data template, which must be valid. With little,
+// sampling intervals are in little-endian order.
+func compile(fields []field, little bool) *plan {
+	c := &compiler{fields: fields, little: little, plan: &plan{}, slotOf: map[int]uint8{}, chosen: map[choice]int{}}
+	c.lay()
+	candidates := c.choose()
+	c.addFamily()
+	for _, k := range candidates {
+		c.addOp(k)
+	}
+	c.addSections()
+	c.addWalk()
+	c.finish()
+	return c.plan
+}
+
+// lay finds each field's segment and offset.
+func (c *compiler) lay() {
+	segment, offset := 0, 0
+	for _, f := range c.fields {
+		c.position = append(c.position, place{segment, offset})
+		if f.length == variableLength {
+			c.plan.minLength++ // its length octet
+			segment, offset = segment+1, 0
+			continue
+		}
+		offset += int(f.length)
+		c.plan.minLength += int(f.length)
+	}
+	c.plan.tail = offset
+}
+
+// A candidate is the field that was chosen for a dest.
+type candidate struct {
+	choice
+	field   int
+	element element
+}
+
+// choose returns for each dest the field that fills it, in the template's order.
+func (c *compiler) choose() []candidate {
+	var candidates []candidate
+	for i, f := range c.fields {
+		if f.length == 0 || f.enterprise != 0 && f.enterprise != reverseEnterprise {
+			continue
+		}
+		for _, e := range elements[f.id] {
+			e.reverse = e.reverse || f.enterprise == reverseEnterprise
+			if !e.fits(f.length) {
+				continue
+			}
+			k := choice{e.dest, e.family, e.reverse}
+			at, taken := c.chosen[k]
+			if !taken {
+				c.chosen[k] = len(candidates)
+				candidates = append(candidates, candidate{k, i, e})
+			} else if e.rank < candidates[at].element.rank {
+				candidates[at] = candidate{k, i, e}
+			}
+		}
+	}
+	return candidates
+}
+
+// fits reports whether a field of this length can be read: addresses have
+// exactly 4 or 16 octets, numbers any length.
+func (e element) fits(length uint16) bool {
+	switch {
+	case length == variableLength:
+		return true
+	case e.as == asAddr4:
+		return length == 4
+	case e.as == asAddr6:
+		return length == 16
+	}
+	return length >= uint16(e.octet)
+}
+
+func (c *compiler) has(column decoder.Columns, f family) bool {
+	_, ok := c.chosen[choice{column, f, false}]
+	return ok
+}
+
+// addFamily finds out whether records are IPv4, IPv6 or either.
+func (c *compiler) addFamily() {
+	has4 := c.has(decoder.ColumnSrcAddr, ipv4) || c.has(decoder.ColumnDstAddr, ipv4)
+	has6 := c.has(decoder.ColumnSrcAddr, ipv6) || c.has(decoder.ColumnDstAddr, ipv6)
+	switch {
+	case has4 && has6:
+		c.addMixedFamily()
+	case has4:
+		c.plan.etype = ethernetTypeIPv4
+	case has6:
+		c.plan.etype = ethernetTypeIPv6
+	}
+}
+
+// addMixedFamily notes where the fields are that tell a record's IP version.
+func (c *compiler) addMixedFamily() {
+	f := &c.plan.family
+	f.mixed = true
+	seen := map[uint16]bool{}
+	for i, spec := range c.fields {
+		if spec.enterprise != 0 || seen[spec.id] {
+			continue
+		}
+		seen[spec.id] = true
+		switch {
+		case spec.id == 60 && spec.length > 0 && spec.length != variableLength:
+			version := c.op(i, element{})
+			f.version = &version
+		case (spec.id == 8 || spec.id == 12) && spec.length == 4:
+			f.ipv4 = append(f.ipv4, c.op(i, element{}))
+		case (spec.id == 27 || spec.id == 28) && spec.length == 16:
+			f.ipv6 = append(f.ipv6, c.op(i, element{}))
+		}
+	}
+}
+
+// addOp adds what moves a chosen field to its dest.
+func (c *compiler) addOp(k candidate) {
+	e := k.element
+	both := c.sibling(k)
+	switch {
+	case k.dest == decoder.ColumnEType && (c.plan.etype != 0 || c.plan.family.mixed):
+		return // the addresses tell
+	case k.family == ipv6 && both:
+		e.as = c.conversionOf6(k, e.as)
+		if e.as == asNumber && c.plan.etype == ethernetTypeIPv4 {
+			return
+		}
+	case k.family == ipv4 && both && c.plan.etype == ethernetTypeIPv6 && e.as == asNumber:
+		return
+	}
+	if c.little && (c.fields[k.field].id == 34 || c.fields[k.field].id == 50) {
+		e.as = asNumberLittle
+	}
+	o := c.op(k.field, e)
+	if k.reverse {
+		c.plan.reverse = append(c.plan.reverse, o)
+		return
+	}
+	c.note(k.dest)
+	switch {
+	case e.as == asNumberOf6 || e.as == asAddr6Of6 || e.as == asAddr6NonZero:
+		c.later = append(c.later, o)
+		c.plan.partial |= k.dest
+		return
+	case k.dest == destBoot:
+		c.plan.early = append(c.plan.early, o)
+		return
+	case o.length == variableLength:
+		c.plan.partial |= k.dest
+	default:
+		c.plan.full |= k.dest
+	}
+	c.plan.ops = append(c.plan.ops, o)
+}
+
+// sibling reports whether the other IP version's field of the same dest exists.
+func (c *compiler) sibling(k candidate) bool {
+	if k.family == anyFamily {
+		return false
+	}
+	_, ok := c.chosen[choice{k.dest, ipv4 + ipv6 - k.family, k.reverse}]
+	return ok
+}
+
+// conversionOf6 returns how an IPv6 field is read whose IPv4 sibling fills the
+// same dest first. A next hop may be of the other version than the flow.
+func (c *compiler) conversionOf6(k candidate, as conversion) conversion {
+	switch {
+	case k.dest == decoder.ColumnSrcAddr || k.dest == decoder.ColumnDstAddr:
+		return asAddr6Of6
+	case as == asAddr6:
+		return asAddr6NonZero
+	case c.plan.family.mixed:
+		return asNumberOf6
+	}
+	return as
+}
+
+func (c *compiler) note(d dest) {
+	has := &c.plan.has
+	switch d {
+	case decoder.ColumnTimeFlowStart:
+		has.start = true
+	case decoder.ColumnTimeFlowEnd:
+		has.end = true
+	case decoder.ColumnSamplingRate:
+		has.rate = true
+	case decoder.ColumnFlowDirection:
+		has.direction = true
+	case decoder.ColumnBytes:
+		has.bytes = true
+	case decoder.ColumnPackets:
+		has.packets = true
+	case destSampler:
+		has.sampler = true
+	case destDuration:
+		has.duration = true
+	case destBoot:
+		has.boot = true
+	}
+}
+
+// op returns the op for a field, at whose segment a slot will point.
+func (c *compiler) op(i int, e element) op {
+	p := c.position[i]
+	o := op{dest: e.dest, as: e.as, octet: e.octet, offset: uint16(p.offset), length: c.fields[i].length}
+	if o.length == variableLength {
+		o.slot, o.offset = c.slot(-1-p.segment), 0
+		return o
+	}
+	o.slot = c.slot(p.segment)
+	if e.octet != 0 {
+		o.offset, o.length, o.octet = o.offset+o.length-uint16(e.octet), 1, 0
+	}
+	return o
+}
+
+// slot returns the slot for a segment's position, or with -1-segment for the
+// variable-length value that ends it.
+func (c *compiler) slot(segment int) uint8 {
+	s, ok := c.slotOf[segment]
+	if !ok {
+		s = uint8(len(c.slotOf)) // at most one for each dest, label and rate field
+		c.slotOf[segment] = s
+	}
+	return s
+}
+
+// addSections adds the fields that are not one value for one column.
+func (c *compiler) addSections() {
+	frames := map[uint16]int{}
+	var labels [lastLabelElement - firstLabelElement + 1]*op
+	for i, f := range c.fields {
+		if f.enterprise != 0 || f.length == 0 {
+			continue
+		}
+		switch {
+		case f.id >= firstLabelElement && f.id <= lastLabelElement && f.length == 3:
+			if at := f.id - firstLabelElement; labels[at] == nil {
+				o := c.op(i, element{})
+				labels[at] = &o
+			}
+		case f.id == frameElement || f.id == frameElementV9 || f.id == ipHeaderElement:
+			if _, seen := frames[f.id]; !seen {
+				frames[f.id] = i
+			}
+		case (f.id == frameSizeElement || f.id == frameSizeElementV9) && c.plan.frameSize == nil:
+			o := c.op(i, element{})
+			c.plan.frameSize = &o
+		case samplingElements[f.id] && len(c.plan.rateFields) < maxRateFields:
+			c.plan.rateFields = append(c.plan.rateFields, rateField{f.id, c.op(i, element{})})
+		}
+	}
+	for _, o := range labels {
+		if o == nil {
+			break // a stack has no holes
+		}
+		c.plan.labels = append(c.plan.labels, *o)
+		c.plan.partial |= decoder.ColumnMPLSLabels
+	}
+	for _, id := range []uint16{frameElement, frameElementV9, ipHeaderElement} {
+		if i, ok := frames[id]; ok {
+			o := c.op(i, element{octet: 0})
+			o.as = frameLink
+			if id == ipHeaderElement {
+				o.as = frameIP
+			}
+			c.plan.frame = &o
+			c.plan.partial |= frameColumns
+			break
+		}
+	}
+}
+
+// addWalk adds the steps over the variable-length fields.
+func (c *compiler) addWalk() {
+	if len(c.slotOf) == 0 {
+		c.slot(0) // a template of skipped fields alone still has records
+	}
+	slot := func(segment int) int {
+		if s, ok := c.slotOf[segment]; ok {
+			return int(s)
+		}
+		return -1
+	}
+	for i, f := range c.fields {
+		if f.length == variableLength {
+			p := c.position[i]
+			c.plan.walk = append(c.plan.walk, step{before: p.offset, value: slot(-1 - p.segment), segment: slot(p.segment + 1)})
+		}
+	}
+	c.plan.first = slot(0)
+	c.plan.slots = len(c.slotOf)
+}
+
+// finish settles the columns that every row has.
+func (c *compiler) finish() {
+	p := c.plan
+	p.ops = append(p.ops, c.later...)
+	if p.etype != 0 || p.family.mixed {
+		p.full |= decoder.ColumnEType
+	}
+	p.full = p.full&^scratch | constantColumns
+	p.partial &^= p.full | scratch
+}

@@ -1,0 +1,133 @@
+package netflow
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// exporterKey tells exporters apart: by address, and by port behind addresses
+// that several share.
+type exporterKey struct {
+	address [16]byte
+	port    uint16
+}
+
+// exporter is everything kept of one exporter.
+type exporter struct {
+	key     exporterKey
+	address netip.Addr
+
+	domains    []*domain // in order of appearance
+	lastDomain *domain   // that was looked up
+
+	templates, fields int // over all domains
+
+	bootMs   int64 // of the domain that told it last
+	rates    rateTable
+	names    names
+	waiting  waiting
+	counters Counters
+
+	firstMs, lastMs int64 // receive times
+	skewMs          int64 // export time minus receive time of the last datagram
+	little          bool  // sampling intervals are little-endian
+}
+
+// domain is an observation domain (RFC 7011 §2), source ID (RFC 3954 §5.1) or
+// v5 engine of an exporter.
+type domain struct {
+	version uint16
+	id      uint32
+
+	templates    map[uint16]*template
+	lastTemplate *template // that was looked up
+
+	rates  domainRates
+	bootMs int64 // systemInitTimeMilliseconds from options data; 0: not told
+
+	streams []stream
+}
+
+// Bounds that no configuration changes.
+const (
+	maxTemplatesPerExporter = 4096
+	maxFieldsPerExporter    = 65536
+	maxEvictionsPerDatagram = 16 // of templates; finding the oldest takes time
+	evictionScan            = 64 // exporters looked at to find one to replace
+)
+
+// exporter returns the exporter of a valid datagram, made if it is new, or nil
+// when there is no room for it.
+func (d *Decoder) exporter(source netip.AddrPort, receivedMs int64) *exporter {
+	key := exporterKey{address: source.Addr().As16()}
+	if d.shared != nil && anyContains(d.shared, source.Addr().Unmap()) {
+		key.port = source.Port()
+	}
+	if key == d.lastKey && d.lastExporter != nil {
+		return d.lastExporter
+	}
+	e := d.exporters[key]
+	if e == nil {
+		if len(d.order) >= d.config.MaxExporters && !d.replaceExporter(receivedMs) {
+			return nil
+		}
+		e = d.addExporter(key, receivedMs)
+	}
+	d.lastKey, d.lastExporter = key, e
+	return e
+}
+
+// addExporter makes an exporter.
+func (d *Decoder) addExporter(key exporterKey, receivedMs int64) *exporter {
+	e := &exporter{key: key, address: netip.AddrFrom16(key.address).Unmap(), firstMs: receivedMs, lastMs: receivedMs}
+	e.little = anyContains(d.config.LittleEndianSampling, e.address)
+	e.rates.overrides = overridesFor(d.config.SamplingOverrides, e.address)
+	d.exporters[key] = e
+	d.order = append(d.order, e)
+	d.generation++
+	return e
+}
+
+// replaceExporter removes the longest silent of the next few exporters, if it
+// has been silent for long enough.
+func (d *Decoder) replaceExporter(receivedMs int64) bool {
+	oldest := -1
+	for range min(evictionScan, len(d.order)) {
+		d.hand = (d.hand + 1) % len(d.order)
+		if oldest < 0 || d.order[d.hand].lastMs < d.order[oldest].lastMs {
+			oldest = d.hand
+		}
+	}
+	e := d.order[oldest]
+	if receivedMs-e.lastMs < d.config.ExporterExpiry.Milliseconds() {
+		return false
+	}
+	d.waitingBytes -= e.waiting.bytes
+	d.others.add(&e.counters)
+	delete(d.exporters, e.key)
+	d.order = slices.Delete(d.order, oldest, oldest+1)
+	d.lastExporter = nil
+	return true
+}
+
+// domain returns a domain of the exporter, made if it is new, or nil when it
+// has too many.
+func (d *Decoder) domain(e *exporter, version uint16, id uint32) *domain {
+	if last := e.lastDomain; last != nil && last.id == id && last.version == version {
+		return last
+	}
+	for _, known := range e.domains {
+		if known.id == id && known.version == version {
+			e.lastDomain = known
+			return known
+		}
+	}
+	if len(e.domains) >= d.config.MaxDomains {
+		return nil
+	}
+	made := &domain{version: version, id: id}
+	e.domains = append(e.domains, made)
+	e.lastDomain = made
+	d.generation++
+	return made
+}

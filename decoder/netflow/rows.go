@@ -1,0 +1,198 @@
+package netflow
+
+import (
+	"slices"
+
+	"github.com/nfstats/nfstats/decoder"
+)
+
+// rows adds the n located records to the batch.
+func (d *Decoder) rows(m *message, t *template, n int) {
+	x, p := &d.execution, t.plan
+	x.first = x.batch.ExtendColumns(n, p.full, p.partial)
+	if p.walk != nil {
+		x.clearOptional(n)
+	}
+	x.scratch(p, n)
+	if p.family.mixed {
+		x.findFamily(&p.family, n)
+	} else if p.etype != 0 {
+		fill(x.batch.EType[x.first:x.first+n], p.etype)
+	}
+	if p.frame != nil {
+		x.frames(p, n)
+	}
+	x.hasBoot = p.has.boot
+	x.runAll(m, p.early, x.first, n)
+	x.runAll(m, p.ops, x.first, n)
+	if p.labels != nil {
+		x.labels(p.labels, n)
+	}
+	x.completeTimes(m, p, n)
+	d.finishRows(m, t, x.first, n)
+}
+
+func (x *execution) runAll(m *message, ops []op, row, n int) {
+	for i := range ops {
+		x.run(m, &ops[i], row, n)
+	}
+}
+
+// clearOptional zeroes the columns that finishRows completes where a record
+// lacks them: with variable lengths, a field may be there and empty.
+func (x *execution) clearOptional(n int) {
+	b, from, to := x.batch, x.first, x.first+n
+	clear(b.TimeFlowStart[from:to])
+	clear(b.TimeFlowEnd[from:to])
+	clear(b.SamplingRate[from:to])
+}
+
+// scratch makes room in the scratch columns that the plan writes.
+func (x *execution) scratch(p *plan, n int) {
+	column := func(needed bool, c []uint64) []uint64 {
+		if !needed {
+			return c
+		}
+		c = slices.Grow(c[:0], n)[:n]
+		clear(c)
+		return c
+	}
+	x.sampler = column(p.has.sampler, x.sampler)
+	x.boot = column(p.has.boot, x.boot)
+	x.duration = column(p.has.duration, x.duration)
+}
+
+// finishRows fills what does not come from the record, and puts right what the
+// record has wrong.
+func (d *Decoder) finishRows(m *message, t *template, first, n int) {
+	b, to := d.execution.batch, first+n
+	fill(b.TimeReceived[first:to], m.receivedMs)
+	fill(b.Type[first:to], m.flowType)
+	fill(b.ExporterAddr[first:to], m.exporter.key.address)
+	fill(b.ObservationDomainID[first:to], m.domain.id)
+	if t == nil {
+		fill(b.EType[first:to], ethernetTypeIPv4)
+	}
+	m.exporter.counters.TimesClamped += uint64(clampTimes(m, b.TimeFlowStart[first:to], b.TimeFlowEnd[first:to]))
+	d.sample(m, t, first, n)
+}
+
+// findFamily sets the Ethernet type of records with fields of both IP versions.
+func (x *execution) findFamily(f *familyPlan, n int) {
+	nonZero := func(ops []op, i int) bool {
+		for k := range ops {
+			at := int(x.at[ops[k].slot][i]) + int(ops[k].offset)
+			if !allZero(x.body[at : at+int(ops[k].length)]) {
+				return true
+			}
+		}
+		return false
+	}
+	for i := range n {
+		etype := uint16(0)
+		if v := f.version; v != nil {
+			etype = etypeOf(x.body[int(x.at[v.slot][i])+int(v.offset)+int(v.length)-1])
+		}
+		if etype == 0 {
+			etype = ethernetTypeIPv4
+			if nonZero(f.ipv6, i) && !nonZero(f.ipv4, i) {
+				etype = ethernetTypeIPv6
+			}
+		}
+		x.batch.EType[x.first+i] = etype
+	}
+}
+
+// labels sets the MPLS label stacks. A label stack entry is label (20 bits),
+// traffic class (3) and bottom of stack (1), RFC 3032 §2.1; exporters fill
+// unused fields with zeros.
+func (x *execution) labels(ops []op, n int) {
+	var stack [lastLabelElement - firstLabelElement + 1]uint32
+	for i := range n {
+		depth := 0
+		for k := range ops {
+			entry := uint32(number(x.body[int(x.at[ops[k].slot][i])+int(ops[k].offset):][:3]))
+			if entry == 0 {
+				break
+			}
+			stack[depth] = entry >> 4
+			depth++
+			if entry&1 != 0 {
+				break
+			}
+		}
+		if depth > 0 {
+			x.batch.SetMPLSLabels(x.first+i, stack[:depth])
+		}
+	}
+}
+
+// reverseRows adds rows for the opposite direction of bidirectional flows
+// (RFC 5103, and the responder's counters of Cisco NSEL and AVC), where there
+// was traffic.
+func (d *Decoder) reverseRows(m *message, t *template, n int) {
+	x, p, b := &d.execution, t.plan, d.execution.batch
+	forward := x.first
+	n = min(n, m.rowsLeft)
+	m.rowsLeft -= n
+	columns := p.full | p.partial | decoder.ColumnFlowDirection
+	x.first = b.ExtendColumns(n, 0, columns|swapped(columns))
+	for i := range n {
+		b.CopyRow(x.first+i, forward+i, columns)
+		turnRow(b, x.first+i, p.has.direction)
+	}
+	x.runAll(m, p.reverse, x.first, n)
+	kept := x.first
+	for row := x.first; row < x.first+n; row++ {
+		if b.Bytes[row] == 0 && b.Packets[row] == 0 {
+			continue
+		}
+		if kept != row {
+			b.CopyRow(kept, row, decoder.AllColumns)
+		}
+		kept++
+	}
+	b.Truncate(kept)
+	m.rowsLeft += x.first + n - kept
+	m.exporter.counters.TimesClamped += uint64(clampTimes(m, b.TimeFlowStart[x.first:kept], b.TimeFlowEnd[x.first:kept]))
+}
+
+// swapped returns the columns that turning a row of the given ones may write.
+func swapped(c decoder.Columns) decoder.Columns {
+	pairs := [][2]decoder.Columns{
+		{decoder.ColumnSrcAddr, decoder.ColumnDstAddr}, {decoder.ColumnSrcNet, decoder.ColumnDstNet},
+		{decoder.ColumnSrcPort, decoder.ColumnDstPort}, {decoder.ColumnSrcAS, decoder.ColumnDstAS},
+		{decoder.ColumnSrcMAC, decoder.ColumnDstMAC}, {decoder.ColumnSrcVLAN, decoder.ColumnDstVLAN},
+		{decoder.ColumnInIf, decoder.ColumnOutIf}, {decoder.ColumnInVRF, decoder.ColumnOutVRF},
+		{decoder.ColumnSrcAddrXlate, decoder.ColumnDstAddrXlate}, {decoder.ColumnSrcPortXlate, decoder.ColumnDstPortXlate},
+	}
+	c |= decoder.ColumnBytes | decoder.ColumnPackets | decoder.ColumnTCPFlags
+	for _, p := range pairs {
+		if c&(p[0]|p[1]) != 0 {
+			c |= p[0] | p[1]
+		}
+	}
+	return c
+}
+
+// turnRow makes a row that of the opposite direction. What was only measured of
+// the forward one becomes zero.
+func turnRow(b *decoder.Batch, row int, hasDirection bool) {
+	b.SrcAddr[row], b.DstAddr[row] = b.DstAddr[row], b.SrcAddr[row]
+	b.SrcNet[row], b.DstNet[row] = b.DstNet[row], b.SrcNet[row]
+	b.SrcPort[row], b.DstPort[row] = b.DstPort[row], b.SrcPort[row]
+	b.SrcAS[row], b.DstAS[row] = b.DstAS[row], b.SrcAS[row]
+	b.SrcMAC[row], b.DstMAC[row] = b.DstMAC[row], b.SrcMAC[row]
+	b.SrcVLAN[row], b.DstVLAN[row] = b.DstVLAN[row], b.SrcVLAN[row]
+	b.InIf[row], b.OutIf[row] = b.OutIf[row], b.InIf[row]
+	b.InVRF[row], b.OutVRF[row] = b.OutVRF[row], b.InVRF[row]
+	b.SrcAddrXlate[row], b.DstAddrXlate[row] = b.DstAddrXlate[row], b.SrcAddrXlate[row]
+	b.SrcPortXlate[row], b.DstPortXlate[row] = b.DstPortXlate[row], b.SrcPortXlate[row]
+	b.NextHop[row], b.BGPNextHop[row] = decoder.Addr{}, decoder.Addr{}
+	b.Bytes[row], b.Packets[row] = 0, 0
+	b.TCPFlags[row], b.IPTTL[row], b.ICMPType[row], b.ICMPCode[row], b.ForwardingStatus[row] = 0, 0, 0, 0, 0
+	b.MPLSLabels[row] = nil
+	if hasDirection {
+		b.FlowDirection[row] ^= 1
+	}
+}
