@@ -25,7 +25,7 @@ const (
 	asAddr4
 	asAddr6
 	asAddr6Of6     // asAddr6, in rows of IPv6 flows only
-	asAddr6NonZero // asAddr6, where the address is not ::
+	asAddr6NonZero // asAddr6, where the address is not ::, or the IPv4 one is all zero too and the flow IPv6
 	asUptime       // milliseconds since the exporter's start
 	asSeconds
 	asNTP         // RFC 7011 §6.1.8 and §6.1.10

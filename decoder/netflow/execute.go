@@ -164,8 +164,8 @@ func (x *execution) seldom(o *op, row int, octets []byte) {
 			x.addresses(o.dest)[row] = decoder.Addr(octets)
 		}
 	case asAddr6NonZero:
-		if !allZero(octets) {
-			x.addresses(o.dest)[row] = decoder.Addr(octets)
+		if column := x.addresses(o.dest); !allZero(octets) || is6 && allZero(column[row][12:]) {
+			column[row] = decoder.Addr(octets)
 		}
 	case asEtype:
 		x.batch.EType[row] = etypeOf(octets[0])

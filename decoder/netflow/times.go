@@ -6,7 +6,8 @@ import "github.com/nfstats/nfstats/decoder"
 // absurd. A time is absurd when it is
 //
 //   - more than a day later than both the export time and the reception, or
-//   - before 1990, when there was no flow export: fields that were never set.
+//   - before 1990, when there was no flow export, unless it is within 30 days of
+//     the export time, which then comes from a clock that was never set.
 //
 // An absurd start or end is replaced by the other one; where both are absurd,
 // by the time of reception. Two times that are not absurd but more than 30 days
@@ -25,30 +26,25 @@ const ntpEpoch = 2208988800
 
 // clampTimes replaces absurd times and returns in how many records.
 func clampTimes(m *message, starts, ends []int64) (clamped int) {
-	span := uint64(max(m.exportMs, m.receivedMs) + maxAheadMs - earliestMs)
+	earliest := min(earliestMs, m.exportMs-maxDurationMs)
+	span := uint64(max(m.exportMs, m.receivedMs) + maxAheadMs - earliest)
 	ends = ends[:len(starts)]
 	for i, start := range starts {
 		end := ends[i]
-		sane := uint64(start-earliestMs) <= span && uint64(end-earliestMs) <= span &&
-			uint64(end-start+maxInvertedMs) <= maxDurationMs+maxInvertedMs
-		if sane {
+		startOK, endOK := uint64(start-earliest) <= span, uint64(end-earliest) <= span
+		switch {
+		case startOK && endOK && uint64(end-start+maxInvertedMs) <= maxDurationMs+maxInvertedMs:
 			continue
+		case endOK:
+			starts[i] = end
+		case startOK:
+			ends[i] = start
+		default:
+			starts[i], ends[i] = m.receivedMs, m.receivedMs
 		}
-		starts[i], ends[i] = saneTimes(start, end, span, m.receivedMs)
 		clamped++
 	}
 	return clamped
-}
-
-func saneTimes(start, end int64, span uint64, receivedMs int64) (int64, int64) {
-	startOK, endOK := uint64(start-earliestMs) <= span, uint64(end-earliestMs) <= span
-	switch {
-	case endOK:
-		return end, end
-	case startOK:
-		return start, start
-	}
-	return receivedMs, receivedMs
 }
 
 // times executes the conversions of times.
