@@ -100,6 +100,27 @@ func (c *Collector) Addresses() []netip.AddrPort {
 	return addresses
 }
 
+// Exporters describes everybody who sent something decodable since the start.
+func (c *Collector) Exporters(ctx context.Context) ([]netflow.ExporterStatus, error) {
+	var all []netflow.ExporterStatus
+	for _, w := range c.workers {
+		if err := w.look(ctx, func(d *netflow.Decoder) { all = append(all, d.Exporters()...) }); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// total sums what all decoders have counted.
+func (c *Collector) total(ctx context.Context) (total netflow.Counters, err error) {
+	for _, w := range c.workers {
+		if err := w.look(ctx, func(d *netflow.Decoder) { addCounters(&total, d.Total()) }); err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
 // Run receives until ctx ends. Then it closes the sockets, stores what was
 // received (for at most 30 s) and returns.
 func (c *Collector) Run(ctx context.Context) error {

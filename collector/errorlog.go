@@ -1,10 +1,14 @@
 package collector
 
 import (
+	"errors"
 	"net/netip"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/nfstats/nfstats/decoder/netflow"
 )
 
 const (
@@ -13,10 +17,12 @@ const (
 )
 
 // errorLog writes at most one line a minute for each exporter and kind of
-// error. It belongs to one goroutine.
+// error.
 type errorLog struct {
 	logger *zap.Logger
-	lines  map[errorKind]*errorLine
+
+	mu    sync.Mutex // decoding and inserting log
+	lines map[errorKind]*errorLine
 }
 
 type errorKind struct {
@@ -36,6 +42,8 @@ func newErrorLog(logger *zap.Logger) *errorLog {
 // due reports whether a line may be written now, and how many were left out
 // since the last one.
 func (l *errorLog) due(kind errorKind) (suppressed int, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	line := l.lines[kind]
 	if line == nil {
 		if len(l.lines) >= logKinds {
@@ -55,9 +63,21 @@ func (l *errorLog) due(kind errorKind) (suppressed int, ok bool) {
 }
 
 // datagram logs what was wrong with a datagram.
-func (l *errorLog) datagram(d datagram, reason string, err error) {
+func (l *errorLog) datagram(d datagram, err error) {
+	reason := ""
+	if e := (*netflow.Error)(nil); errors.As(err, &e) {
+		reason = e.Reason.String()
+	}
 	if suppressed, ok := l.due(errorKind{d.source.Addr(), reason}); ok {
 		l.logger.Warn("bad datagram", zap.Stringer("exporter", d.source.Addr()), zap.Uint16("port", d.source.Port()),
-			zap.Int("bytes", len(d.payload)), zap.String("reason", reason), zap.Error(err), zap.Int("more_since_last_line", suppressed))
+			zap.Int("bytes", len(d.payload)), zap.String("reason", reason), zap.Error(err), zap.Int("left_out", suppressed))
+	}
+}
+
+// store logs why flows cannot be stored.
+func (l *errorLog) store(err error, flows int) {
+	if suppressed, ok := l.due(errorKind{reason: "store"}); ok {
+		l.logger.Error("flows cannot be stored now; they wait and are tried again", zap.Error(err),
+			zap.Int("flows", flows), zap.Int("left_out", suppressed))
 	}
 }

@@ -1,18 +1,21 @@
 package collector
 
 import (
+	"context"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/nfstats/nfstats/decoder/netflow"
 )
 
 // metrics are the collector's own counters. Those of single exporters are kept
 // by the decoders and read when somebody asks.
 type metrics struct {
-	datagrams, bytes                             prometheus.Counter
-	kernelDrops, notAllowed, queueFull, malformed prometheus.Counter
-	rows, inserts, insertErrors, notStored       prometheus.Counter
-	insertSeconds                                prometheus.Histogram
+	datagrams, bytes                       prometheus.Counter
+	kernelDrops, notAllowed, queueFull     prometheus.Counter
+	rows, inserts, insertErrors, notStored prometheus.Counter
+	insertSeconds                          prometheus.Histogram
 }
 
 func newMetrics(registry prometheus.Registerer, c *Collector) *metrics {
@@ -28,7 +31,7 @@ func newMetrics(registry prometheus.Registerer, c *Collector) *metrics {
 		Help: "Duration of successful inserts.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 13)})
 	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "nfstats_collector_queue_bytes",
 		Help: "Bytes of received datagrams whose flows are not stored yet."}, func() float64 { return float64(c.queue.size()) })
-	registry.MustRegister(dropped, seconds, waiting)
+	registry.MustRegister(dropped, seconds, waiting, decoded{c})
 	return &metrics{
 		datagrams:     counter("nfstats_collector_datagrams_total", "Datagrams received."),
 		bytes:         counter("nfstats_collector_bytes_total", "UDP payload received from allowed exporters, in bytes."),
@@ -43,8 +46,63 @@ func newMetrics(registry prometheus.Registerer, c *Collector) *metrics {
 	}
 }
 
+// decoded exposes what the decoders count, which are asked at each scrape.
+type decoded struct {
+	collector *Collector
+}
+
+var (
+	decodedDatagrams = prometheus.NewDesc("nfstats_decoder_datagrams_total", "Datagrams of exporters decoded.", nil, nil)
+	decodedFlows     = prometheus.NewDesc("nfstats_decoder_flows_total", "Flow records decoded.", nil, nil)
+	decodedProblems  = prometheus.NewDesc("nfstats_decoder_dropped_total", "Datagrams, sets, templates and records that were refused or lost, by reason.", []string{"reason"}, nil)
+	decodedLost      = prometheus.NewDesc("nfstats_decoder_sequence_lost_total", "Flows (v5), export packets (v9) or data records (IPFIX) that the exporters' sequence numbers miss.", nil, nil)
+	decodedClamped   = prometheus.NewDesc("nfstats_decoder_times_clamped_total", "Flow records with an absurd start or end.", nil, nil)
+	decodedUnknown   = prometheus.NewDesc("nfstats_decoder_sampling_rate_unknown_total", "Flow records whose sampling rate nothing told; they count as unsampled.", nil, nil)
+)
+
+// Describe sends the descriptions of the metrics.
+func (d decoded) Describe(out chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{decodedDatagrams, decodedFlows, decodedProblems, decodedLost, decodedClamped, decodedUnknown} {
+		out <- desc
+	}
+}
+
+// Collect asks the decoders.
+func (d decoded) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	total, err := d.collector.total(ctx)
+	if err != nil {
+		return // a scrape during a stop
+	}
+	counter := func(desc *prometheus.Desc, value uint64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
+	}
+	counter(decodedDatagrams, total.Datagrams)
+	counter(decodedFlows, total.Flows)
+	counter(decodedLost, total.Lost())
+	counter(decodedClamped, total.TimesClamped)
+	counter(decodedUnknown, total.RateUnknown)
+	for _, reason := range netflow.Reasons() {
+		counter(decodedProblems, total.Dropped[reason], reason.String())
+	}
+}
+
 func (m *metrics) inserted(rows int, took time.Duration) {
 	m.rows.Add(float64(rows))
 	m.inserts.Inc()
 	m.insertSeconds.Observe(took.Seconds())
+}
+
+// addCounters adds what one decoder has counted to a sum.
+func addCounters(sum *netflow.Counters, one netflow.Counters) {
+	sum.Datagrams += one.Datagrams
+	sum.Flows += one.Flows
+	sum.TimesClamped += one.TimesClamped
+	sum.RateUnknown += one.RateUnknown
+	sum.SequenceMissing += one.SequenceMissing
+	sum.SequenceLate += one.SequenceLate
+	for reason, n := range one.Dropped {
+		sum.Dropped[reason] += n
+	}
 }

@@ -116,8 +116,7 @@ func (w *worker) decode(s *share) {
 	token := func() string { return fmt.Sprintf("%s-%d-%d", w.stream, s.block.number, part) }
 	s.block.each(w.shard, uint32(len(w.collector.workers)), func(d datagram) {
 		if err := w.decoder.Decode(d.receivedMs, d.source, d.payload, batch); err != nil {
-			w.collector.metrics.countError(err)
-			w.errors.log(d, err)
+			w.errors.datagram(d, err)
 		}
 		if batch.Len() >= maxRows {
 			w.inserts <- insert{batch: batch, token: token()}
@@ -143,7 +142,7 @@ func (w *worker) insert(ctx context.Context, i insert) {
 			c.logger.Error("flows are lost: the store did not take them before the stop", zap.Int("flows", rows), zap.Error(err))
 			break
 		}
-		w.errors.logStore(err)
+		w.errors.store(err, rows)
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
+	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
@@ -95,14 +95,14 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 		Listen: cfg.Collector.Listen, Name: name, Allow: cfg.Collector.Allow,
 		ReceiveBuffer: int(cfg.Collector.ReceiveBuffer), Sockets: cfg.Collector.Sockets,
 		QueueSize: int64(cfg.Collector.QueueSize), BlockSize: int(cfg.Collector.BlockSize), BlockAge: cfg.Collector.BlockAge,
-		Decoder: netflow.DefaultConfig(),
+		Decoder: netflow.Default(),
 	}, flows, registry, logger.Named("collector"))
 	if err != nil {
 		return err
 	}
 	r := &readiness{supervisor: supervisor, store: flows}
 	ui, err := httpui.New(httpui.Config{Listen: cfg.HTTP.Listen, AllowedHosts: cfg.HTTP.AllowedHosts, Version: programVersion()},
-		httpui.Dependencies{Flows: flows, Exporters: flowCollector, Problems: r.problems, Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http")})
+		httpui.Dependencies{Flows: flows, Live: flowCollector.Exporters, Problems: r.problems, Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http")})
 	if err != nil {
 		return err
 	}
@@ -126,12 +126,12 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 			return err
 		}
 		r.prepared.Store(true)
-		notify(daemon.SdNotifyReady, logger)
+		notify(systemd.SdNotifyReady, logger)
 		announce(flowCollector, cfg, logger)
 		return nil
 	})
 	err = group.Wait()
-	notify(daemon.SdNotifyStopping, logger)
+	notify(systemd.SdNotifyStopping, logger)
 	return err
 }
 
@@ -173,7 +173,7 @@ func (r *readiness) problems(ctx context.Context) []string {
 
 // watchdog tells systemd that the daemon is alive, where it asks for that.
 func watchdog(ctx context.Context, logger *zap.Logger) error {
-	interval, err := daemon.SdWatchdogEnabled(false)
+	interval, err := systemd.SdWatchdogEnabled(false)
 	if err != nil || interval == 0 {
 		return nil // not under systemd, or no watchdog wanted
 	}
@@ -183,13 +183,13 @@ func watchdog(ctx context.Context, logger *zap.Logger) error {
 			ticker.Stop()
 			return nil
 		case <-ticker.C:
-			notify(daemon.SdNotifyWatchdog, logger)
+			notify(systemd.SdNotifyWatchdog, logger)
 		}
 	}
 }
 
 func notify(state string, logger *zap.Logger) {
-	if _, err := daemon.SdNotify(false, state); err != nil {
+	if _, err := systemd.SdNotify(false, state); err != nil {
 		logger.Warn("tell systemd", zap.String("state", state), zap.Error(err))
 	}
 }

@@ -1,0 +1,47 @@
+package httpui
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/nfstats/nfstats/decoder/netflow"
+	"github.com/nfstats/nfstats/store"
+)
+
+// exporterAnswer is one exporter of GET /api/v1/exporters.
+type exporterAnswer struct {
+	store.Exporter
+	Live *netflow.ExporterStatus `json:"live"` // null: silent since the daemon started
+}
+
+// exporters answers GET /api/v1/exporters?from=&to=: who sent flows in the time
+// range or since the daemon started.
+func (s *Server) exporters(r *http.Request) (any, error) {
+	from, to, err := timeRange(r.URL.Query(), time.Now())
+	if err != nil {
+		return nil, err
+	}
+	stored, err := s.deps.Flows.Exporters(r.Context(), from, to)
+	if err != nil {
+		return nil, err
+	}
+	live, err := s.deps.Live(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]exporterAnswer, 0, len(stored))
+	for _, e := range stored {
+		answers = append(answers, exporterAnswer{Exporter: e})
+	}
+	for i := range live {
+		at := slices.IndexFunc(answers, func(a exporterAnswer) bool { return a.Address == live[i].Address && a.Live == nil })
+		if at < 0 { // nothing of it in the range, or several exporters behind one address
+			at = len(answers)
+			answers = append(answers, exporterAnswer{Exporter: store.Exporter{Address: live[i].Address}})
+		}
+		answers[at].Live = &live[i]
+	}
+	slices.SortStableFunc(answers, func(a, b exporterAnswer) int { return a.Address.Compare(b.Address) })
+	return map[string]any{"from": from.Unix(), "to": to.Unix(), "exporters": answers}, nil
+}

@@ -1,0 +1,141 @@
+package httpui
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/zap"
+
+	"github.com/nfstats/nfstats/decoder/netflow"
+	"github.com/nfstats/nfstats/store"
+)
+
+// Config says where and how the pages are served.
+type Config struct {
+	Listen       string   // TCP host:port
+	AllowedHosts []string // host names besides localhost
+	Version      string   // of the program, shown on the page
+}
+
+// flows answers the pages' questions; *store.Store in the program.
+type flows interface {
+	Traffic(ctx context.Context, q store.TrafficQuery) (*store.Traffic, error)
+	Exporters(ctx context.Context, from, to time.Time) ([]store.Exporter, error)
+}
+
+// Dependencies are what the server asks.
+type Dependencies struct {
+	Flows     flows
+	Live      func(ctx context.Context) ([]netflow.ExporterStatus, error) // what the collector knows
+	Addresses func() []netip.AddrPort                                     // where flows are received
+	Problems  func(ctx context.Context) []string                          // why the daemon is not ready; none: it is
+	Registry  *prometheus.Registry
+	Logger    *zap.Logger
+}
+
+// Server serves the pages.
+type Server struct {
+	config   Config
+	deps     Dependencies
+	handler  http.Handler
+	listener net.Listener
+}
+
+// shutdownPatience bounds how long running requests may take at a stop.
+const shutdownPatience = 5 * time.Second
+
+// New makes a server; Listen opens its port and Run serves.
+func New(config Config, deps Dependencies) (*Server, error) {
+	s := &Server{config: config, deps: deps}
+	static, err := fs.Sub(embedded, "static")
+	if err != nil {
+		return nil, fmt.Errorf("read the embedded pages: %w", err)
+	}
+	files, err := newAssets(static)
+	if err != nil {
+		return nil, err
+	}
+	page, err := renderPage(static, files.prefix, config.Version)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /assets/", files)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-cache")
+		w.Write(page)
+	})
+	mux.HandleFunc("GET /api/v1/traffic", s.api(s.traffic))
+	mux.HandleFunc("GET /api/v1/exporters", s.api(s.exporters))
+	mux.HandleFunc("GET /api/v1/status", s.api(s.status))
+	mux.HandleFunc("/api/", s.api(func(*http.Request) (any, error) { return nil, notFound("there is no such API") }))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(deps.Registry, promhttp.HandlerOpts{}))
+	guarded := http.NewCrossOriginProtection().Handler(mux)
+	s.handler = withSecurityHeaders(withKnownHosts(config.AllowedHosts, guarded))
+	return s, nil
+}
+
+func renderPage(static fs.FS, prefix, version string) ([]byte, error) {
+	page, err := template.ParseFS(static, "index.html")
+	if err != nil {
+		return nil, fmt.Errorf("read the page: %w", err)
+	}
+	var out bytes.Buffer
+	if err := page.Execute(&out, map[string]string{"Assets": prefix, "Version": version}); err != nil {
+		return nil, fmt.Errorf("write the page: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// Listen opens the port.
+func (s *Server) Listen(ctx context.Context) error {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", s.config.Listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("serve the web UI on %s: another program has this port (http.listen; find it with: ss -tlnp)", s.config.Listen)
+	} else if err != nil {
+		return fmt.Errorf("serve the web UI on %s: %w", s.config.Listen, err)
+	}
+	s.listener = l
+	return nil
+}
+
+// Run serves until ctx ends.
+func (s *Server) Run(ctx context.Context) error {
+	server := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      5 * time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          zap.NewStdLog(s.deps.Logger),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(s.listener) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve the web UI: %w", err)
+	case <-ctx.Done():
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownPatience)
+	defer cancel()
+	if server.Shutdown(stopping) != nil {
+		server.Close()
+	}
+	<-served
+	return nil
+}

@@ -1,0 +1,67 @@
+package httpui
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/nfstats/nfstats/store"
+)
+
+// traffic answers GET /api/v1/traffic?from=&to=&by=&top=&points=: traffic over
+// time. from and to are Unix seconds; the default is the last hour.
+func (s *Server) traffic(r *http.Request) (any, error) {
+	parameters := r.URL.Query()
+	from, to, err := timeRange(parameters, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	top, err := number(parameters, "top", 10, 1, 50)
+	if err != nil {
+		return nil, err
+	}
+	points, err := number(parameters, "points", 240, 1, 2000)
+	if err != nil {
+		return nil, err
+	}
+	by := parameters.Get("by")
+	if by == "" {
+		by = "src_as"
+	}
+	query := store.TrafficQuery{From: from, To: to, By: by, Top: int(top), Points: int(points)}
+	if err := query.Validate(); err != nil {
+		return nil, badRequest("%v", err)
+	}
+	return s.deps.Flows.Traffic(r.Context(), query)
+}
+
+// timeRange reads from and to, Unix seconds.
+func timeRange(parameters url.Values, now time.Time) (from, to time.Time, err error) {
+	seconds := func(name string, otherwise int64) (time.Time, error) {
+		n, err := number(parameters, name, otherwise, 0, 1<<33)
+		return time.Unix(n, 0).UTC(), err
+	}
+	if to, err = seconds("to", now.Unix()); err != nil {
+		return from, to, err
+	}
+	if from, err = seconds("from", to.Unix()-3600); err != nil {
+		return from, to, err
+	}
+	if !from.Before(to) {
+		return from, to, badRequest("from must be before to")
+	}
+	return from, to, nil
+}
+
+func number(parameters url.Values, name string, otherwise, low, high int64) (int64, error) {
+	text := parameters.Get(name)
+	if text == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < low || n > high {
+		return 0, badRequest("%s=%s: want a whole number from %d to %d", name, text, low, high)
+	}
+	return n, nil
+}
