@@ -161,7 +161,7 @@ func compare(t *testing.T, name string, golden, rows []map[string]any) (found in
 	t.Helper()
 	// Look up rows by the most telling columns; the rest is compared in full.
 	key := func(values map[string]any) string {
-		return fmt.Sprint(values["src_addr"], values["dst_addr"], values["src_port"], values["dst_port"], values["bytes"])
+		return fmt.Sprint(values["src_addr"], values["dst_addr"], values["src_port"], values["dst_port"])
 	}
 	index := map[string][]map[string]any{}
 	for _, row := range rows {
@@ -198,11 +198,15 @@ func compare(t *testing.T, name string, golden, rows []map[string]any) (found in
 	for _, rest := range index {
 		left += len(rest)
 	}
-	if missing > 0 || left > missing {
+	if missing > 0 || left > notInGolden[name] {
 		t.Errorf("%s: %d of %d golden records have no row, %d rows have no golden record", name, missing, len(golden), left)
 	}
 	return found
 }
+
+// notInGolden are rows that golden files do not have; the decoder's
+// testdata/README.md says why.
+var notInGolden = map[string]int{"pmacct/112_ipfix_options_map.pcap": 9}
 
 // zeroDefault are the columns that have a value in every row: a golden record
 // without it wants zero.
@@ -223,17 +227,45 @@ func expectedRows(record map[string]any) []map[string]any {
 		case "src_mac", "dst_mac":
 			mac, _ := net.ParseMAC(value.(string))
 			want[key] = json.Number(fmt.Sprint(binary.BigEndian.Uint64(append([]byte{0, 0}, mac...))))
-		case "time_flow_start_ms":
-			want["start_ms"] = value
+		case "time_flow_start_ms": // where exporters tell microseconds, they are cut off
+			want["start_ms"], _, _ = strings.Cut(fmt.Sprint(value), ".")
 		case "time_flow_end_ms":
-			want["end_ms"] = value
+			want["end_ms"], _, _ = strings.Cut(fmt.Sprint(value), ".")
 		case "bytes", "packets", "src_port", "dst_port", "in_if", "out_if", "src_as", "dst_as", "src_net", "dst_net", "ip_tos",
 			"tcp_flags", "proto", "src_vlan", "dst_vlan", "in_vrf", "out_vrf", "icmp_type", "icmp_code", "flow_direction",
-			"observation_domain_id", "src_port_xlate", "dst_port_xlate":
+			"observation_domain_id", "src_port_xlate", "dst_port_xlate", "sampling_rate", "forwarding_status":
 			want[key] = value
 		}
 	}
+	if frame, ok := record["frame"].(map[string]any); ok {
+		return []map[string]any{frameRow(want, frame)}
+	}
+	if !isZero(record["rev_bytes"]) || !isZero(record["rev_packets"]) {
+		back := map[string]any{"bytes": record["rev_bytes"], "packets": record["rev_packets"], "proto": want["proto"],
+			"src_addr": want["dst_addr"], "dst_addr": want["src_addr"], "src_port": want["dst_port"], "dst_port": want["src_port"]}
+		return []map[string]any{want, back}
+	}
 	return []map[string]any{want}
+}
+
+func isZero(v any) bool { return v == nil || fmt.Sprint(v) == "0" }
+
+// frameRow is the row of a sampled packet: what its header tells, one packet.
+func frameRow(want, frame map[string]any) map[string]any {
+	for _, address := range []string{"src_addr", "dst_addr"} {
+		if v, ok := frame[address].(string); ok {
+			want[address] = mapped(v)
+		}
+	}
+	for field, column := range map[string]string{"src_port": "src_port", "dst_port": "dst_port", "proto": "proto", "ip_bytes": "bytes"} {
+		if v, ok := frame[field]; ok {
+			want[column] = v
+		}
+	}
+	if frame["ip_version"] == nil {
+		delete(want, "bytes") // the frame's length, which golden records may not have
+	}
+	return want
 }
 
 func mapped(address string) string {
