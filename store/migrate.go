@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
 	"go.uber.org/zap"
 )
 
@@ -68,11 +67,12 @@ func (s *Store) migrate(ctx context.Context) error {
 	return nil
 }
 
-// fillIn replaces what a statement cannot know: the database, and the
-// credentials with which a dictionary reads its table.
+// fillIn replaces what a statement cannot know: the database, and how a
+// dictionary reads its table. The embedded engine has no users, and cannot
+// resolve the default host name because it may not read /etc/hosts.
 func (s *Store) fillIn(statement string) string {
-	credentials := ""
-	if s.options.Protocol == clickhouse.Native || s.options.DialContext == nil {
+	credentials := "HOST '127.0.0.1'"
+	if s.options.DialContext == nil {
 		credentials = "USER " + quoted(s.options.Auth.Username) + " PASSWORD " + quoted(s.options.Auth.Password)
 	}
 	return strings.NewReplacer("{database}", s.database, "{credentials}", credentials).Replace(statement)

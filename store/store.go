@@ -124,7 +124,10 @@ func (s *Store) prepare(ctx context.Context) error {
 	if v.Major < minVersion[0] || v.Major == minVersion[0] && v.Minor < minVersion[1] {
 		return fmt.Errorf("%w (it is %d.%d)", ErrTooOld, v.Major, v.Minor)
 	}
-	return s.migrate(ctx)
+	if err := s.migrate(ctx); err != nil {
+		return err
+	}
+	return s.loadASNames(ctx)
 }
 
 // createDatabase makes the database where it is missing. It first tries to use

@@ -384,9 +384,8 @@ func TestConfinement(t *testing.T) {
 
 func TestSocketNeedsTheKey(t *testing.T) {
 	s := start(t, t.TempDir())
-	other := *s
-	other.key = "wrong"
-	if err := client(t, &other).Ping(t.Context()); err == nil {
+	other := &Supervisor{config: s.config, key: "wrong"}
+	if err := client(t, other).Ping(t.Context()); err == nil {
 		t.Error("a wrong key is accepted")
 	}
 	info, err := os.Stat(socketPath(s.config.DataDir))
