@@ -74,7 +74,7 @@ func (c *compiler) choose() []candidate {
 		}
 		for _, e := range elements[f.id] {
 			e.reverse = e.reverse || f.enterprise == reverseEnterprise
-			if !e.fits(f.length) {
+			if f.length != variableLength && (!e.as.fits(int(f.length)) || f.length < uint16(e.octet)) {
 				continue
 			}
 			k := choice{e.dest, e.family, e.reverse}
@@ -88,20 +88,6 @@ func (c *compiler) choose() []candidate {
 		}
 	}
 	return candidates
-}
-
-// fits reports whether a field of this length can be read: addresses have
-// exactly 4 or 16 octets, numbers any length.
-func (e element) fits(length uint16) bool {
-	switch {
-	case length == variableLength:
-		return true
-	case e.as == asAddr4:
-		return length == 4
-	case e.as == asAddr6:
-		return length == 16
-	}
-	return length >= uint16(e.octet)
 }
 
 func (c *compiler) has(column decoder.Columns, f family) bool {
@@ -161,7 +147,10 @@ func (c *compiler) addOp(k candidate) {
 		return
 	}
 	if c.little && (c.fields[k.field].id == 34 || c.fields[k.field].id == 50) {
-		e.as = asNumberLittle
+		e.as = asLittle32
+	}
+	if e.as == asNumber {
+		e.as = numberOf(e.dest)
 	}
 	o := c.op(k.field, e)
 	if k.reverse {
@@ -170,7 +159,7 @@ func (c *compiler) addOp(k candidate) {
 	}
 	c.note(k.dest)
 	switch {
-	case e.as == asNumberOf6 || e.as == asAddr6Of6 || e.as == asAddr6NonZero:
+	case e.as == as8Of6 || e.as == asAddr6Of6 || e.as == asAddr6NonZero:
 		c.later = append(c.later, o)
 		c.plan.partial |= k.dest
 		return
@@ -203,7 +192,7 @@ func (c *compiler) conversionOf6(k candidate, as conversion) conversion {
 	case as == asAddr6:
 		return asAddr6NonZero
 	case c.plan.family.mixed:
-		return asNumberOf6
+		return as8Of6
 	}
 	return as
 }

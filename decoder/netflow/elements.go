@@ -19,9 +19,18 @@ const (
 type conversion uint8
 
 const (
-	asNumber       conversion = iota // unsigned integer, cut to the width of the dest; of a time in milliseconds
-	asNumberLittle                   // the same in little-endian order
-	asNumberOf6                      // asNumber, in rows of IPv6 flows only
+	asNumber conversion = iota // unsigned integer, cut to the width of the dest; of a time, milliseconds since 1970
+
+	// What asNumber becomes in a plan.
+	as8
+	as16
+	as32
+	as64
+	asTime
+	asScratch
+	as8Of6     // as8, in rows of IPv6 flows only
+	asLittle32 // as32, in little-endian order
+
 	asAddr4
 	asAddr6
 	asAddr6Of6     // asAddr6, in rows of IPv6 flows only
@@ -35,6 +44,18 @@ const (
 	frameLink     // a sampled packet header from the link layer on
 	frameIP       // a sampled packet header from the IP header on
 )
+
+// fits reports whether a field of this length can be read: addresses have
+// exactly 4 or 16 octets, numbers any length.
+func (c conversion) fits(length int) bool {
+	switch c {
+	case asAddr4:
+		return length == 4
+	case asAddr6, asAddr6Of6, asAddr6NonZero:
+		return length == 16
+	}
+	return true
+}
 
 // family marks elements that exist once for each IP version.
 type family uint8

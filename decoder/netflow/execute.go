@@ -1,7 +1,6 @@
 package netflow
 
 import (
-	"encoding/binary"
 	"slices"
 
 	"github.com/nfstats/nfstats/decoder"
@@ -16,9 +15,6 @@ type execution struct {
 
 	at      [][]uint32 // by slot: positions of each record's segment or value
 	lengths [][]uint16 // by slot: lengths of variable-length values
-
-	octets [8]byte   // of set
-	zero   [1]uint32 // the position in octets
 
 	sampler  []uint64 // scratch columns, one value for each record
 	boot     []uint64
@@ -108,12 +104,21 @@ func allZero(octets []byte) bool {
 	return true
 }
 
-// run executes one op for the n records found, into the rows from row on.
-func (x *execution) run(m *message, o *op, row, n int) {
-	if o.length != variableLength {
-		x.convert(m, o, row, x.at[o.slot][:n], int(o.offset), int(o.length))
-		return
+// run executes ops for the n located records, into the rows from row on.
+func (x *execution) run(m *message, ops []op, row, n int) {
+	for i := range ops {
+		o := &ops[i]
+		if o.length == variableLength {
+			x.runVariable(m, o, row, n)
+			continue
+		}
+		x.convert(m, o, row, x.body[o.offset:], x.at[o.slot][:n], int(o.length))
 	}
+}
+
+// runVariable executes an op for a field of variable length. Where it is empty
+// or cannot be a value of its kind, the row keeps what it has.
+func (x *execution) runVariable(m *message, o *op, row, n int) {
 	for i := range n {
 		length, offset := int(x.lengths[o.slot][i]), 0
 		if o.octet != 0 {
@@ -122,27 +127,38 @@ func (x *execution) run(m *message, o *op, row, n int) {
 			}
 			length, offset = 1, length-int(o.octet)
 		}
-		if length == 0 || o.as == asAddr4 && length != 4 || (o.as == asAddr6 || o.as == asAddr6NonZero || o.as == asAddr6Of6) && length != 16 {
+		if length == 0 || !o.as.fits(length) {
 			continue
 		}
-		x.convert(m, o, row+i, x.at[o.slot][i:i+1], offset, length)
+		x.convert(m, o, row+i, x.body[offset:], x.at[o.slot][i:i+1], length)
 	}
 }
 
-// convert executes one op for records whose field has one length.
-func (x *execution) convert(m *message, o *op, row int, at []uint32, offset, length int) {
+// convert executes one op for records whose field has one length and starts at
+// p[at[i]].
+func (x *execution) convert(m *message, o *op, row int, p []byte, at []uint32, length int) {
 	switch o.as {
-	case asNumber:
-		x.numbers(o.dest, row, at, offset, length)
+	case as8:
+		scatter(x.columns8(o.dest)[row:], p, at, length)
+	case as16:
+		scatter(x.columns16(o.dest)[row:], p, at, length)
+	case as32:
+		scatter(x.columns32(o.dest)[row:], p, at, length)
+	case as64:
+		scatter(x.columns64(o.dest)[row:], p, at, length)
+	case asTime:
+		scatter(x.timeColumn(o.dest)[row:], p, at, length)
+	case asScratch:
+		scatter(x.scratchColumn(o.dest)[row-x.first:], p, at, length)
 	case asAddr4:
-		scatterAddr4(x.addresses(o.dest)[row:], x.body, at, offset)
+		scatterAddr4(x.addresses(o.dest)[row:], p, at)
 	case asAddr6:
-		scatterAddr6(x.addresses(o.dest)[row:], x.body, at, offset)
+		scatterAddr6(x.addresses(o.dest)[row:], p, at)
 	case asUptime, asSeconds, asNTP, asDeltaMicros:
-		x.times(m, o, row, at, offset, length)
+		x.times(m, o, row, p, at, length)
 	default:
 		for i := range at {
-			x.seldom(o, row+i, x.body[int(at[i])+offset:][:length])
+			x.seldom(o, row+i, p[at[i]:][:length])
 		}
 	}
 }
@@ -151,13 +167,13 @@ func (x *execution) convert(m *message, o *op, row int, at []uint32, offset, len
 func (x *execution) seldom(o *op, row int, octets []byte) {
 	is6 := x.batch.EType[row] == ethernetTypeIPv6
 	switch o.as {
-	case asNumberLittle:
-		x.set(o.dest, row, numberLittle(octets))
+	case asLittle32:
+		x.columns32(o.dest)[row] = uint32(numberLittle(octets))
 	case asMicros:
-		x.set(o.dest, row, 1000*number(octets))
-	case asNumberOf6:
+		x.scratchColumn(o.dest)[row-x.first] = 1000 * number(octets)
+	case as8Of6:
 		if is6 {
-			x.set(o.dest, row, number(octets))
+			x.columns8(o.dest)[row] = uint8(number(octets))
 		}
 	case asAddr6Of6:
 		if is6 {
@@ -170,15 +186,6 @@ func (x *execution) seldom(o *op, row int, octets []byte) {
 	case asEtype:
 		x.batch.EType[row] = etypeOf(octets[0])
 	}
-}
-
-// set writes one number.
-func (x *execution) set(d dest, row int, v uint64) {
-	body := x.body
-	binary.BigEndian.PutUint64(x.octets[:], v)
-	x.body = x.octets[:]
-	x.numbers(d, row, x.zero[:], 0, len(x.octets))
-	x.body = body
 }
 
 // etypeOf returns the Ethernet type of an IP version, 0 where there is none.

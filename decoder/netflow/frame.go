@@ -147,7 +147,8 @@ func (x *execution) ip4(row int, packet []byte) {
 	b.Bytes[row] = uint64(be.Uint16(packet[2:]))
 	b.IPTTL[row] = packet[8]
 	b.Proto[row] = packet[9]
-	b.SrcAddr[row], b.DstAddr[row] = mapped4(packet[12:16]), mapped4(packet[16:20])
+	mapped4(&b.SrcAddr[row], (*[4]byte)(packet[12:]))
+	mapped4(&b.DstAddr[row], (*[4]byte)(packet[16:]))
 	if offset := be.Uint16(packet[6:]) & 0x1fff; offset == 0 && headerLength <= len(packet) {
 		x.transport(row, packet[headerLength:])
 	}

@@ -201,20 +201,30 @@ func (d *Decoder) sample(m *message, t *template, first, n int) {
 		}
 		return
 	}
+	d.sampleRows(m, t, first, n, byInterface, look)
+}
+
+// sampleRows is sample for rows whose rates may differ.
+func (d *Decoder) sampleRows(m *message, t *template, first, n int, byInterface, look bool) {
+	b, e := d.execution.batch, m.exporter
+	rates := b.SamplingRate[first : first+n]
+	in, out := b.InIf[first:first+n], b.OutIf[first:first+n]
 	var last rateQuery
 	var r sampledRate
-	for i := range n {
-		row := first + i
-		q := d.query(m, t, i, row)
+	for i := range rates {
+		q := d.query(m, t, i, rates[i])
+		if byInterface {
+			q.ifIndex = ifIndexOf(in[i], out[i])
+		}
 		if i == 0 || q != last {
 			r, last = d.rateOf(m, t, q), q
 		}
-		b.SamplingRate[row] = r.value
+		rates[i] = r.value
 		if r.origin == OriginUnknown {
 			e.counters.RateUnknown++
 		}
 		if look {
-			e.rates.see(q.ifIndex, r)
+			e.rates.see(ifIndexOf(in[i], out[i]), r)
 		}
 	}
 }
@@ -231,21 +241,21 @@ func (d *Decoder) constantRate(m *message, t *template) sampledRate {
 	return t.rate
 }
 
-// query gathers what the rate of one row depends on.
-func (d *Decoder) query(m *message, t *template, record, row int) rateQuery {
-	x := &d.execution
-	q := rateQuery{ifIndex: ifIndexOf(x.batch.InIf[row], x.batch.OutIf[row]), inRecord: m.rate}
+// query gathers what the rate of one record depends on, but for its interface.
+// rate is what the record tells in elements 34 and 50.
+func (d *Decoder) query(m *message, t *template, record int, rate uint32) rateQuery {
 	if t == nil {
-		return q
+		return rateQuery{inRecord: m.rate}
 	}
+	var q rateQuery
 	if t.plan.has.rate {
-		q.inRecord = x.batch.SamplingRate[row]
+		q.inRecord = rate
 	}
 	if q.inRecord == 0 && t.plan.rateFields != nil {
-		q.inRecord = x.recordRate(t.plan.rateFields, record)
+		q.inRecord = d.execution.recordRate(t.plan.rateFields, record)
 	}
 	if t.plan.has.sampler {
-		q.sampler = x.sampler[record]
+		q.sampler = d.execution.sampler[record]
 	}
 	return q
 }

@@ -23,19 +23,13 @@ func (d *Decoder) rows(m *message, t *template, n int) {
 		x.frames(p, n)
 	}
 	x.hasBoot = p.has.boot
-	x.runAll(m, p.early, x.first, n)
-	x.runAll(m, p.ops, x.first, n)
+	x.run(m, p.early, x.first, n)
+	x.run(m, p.ops, x.first, n)
 	if p.labels != nil {
 		x.labels(p.labels, n)
 	}
 	x.completeTimes(m, p, n)
 	d.finishRows(m, t, x.first, n)
-}
-
-func (x *execution) runAll(m *message, ops []op, row, n int) {
-	for i := range ops {
-		x.run(m, &ops[i], row, n)
-	}
 }
 
 // clearOptional zeroes the columns that finishRows completes where a record
@@ -141,7 +135,7 @@ func (d *Decoder) reverseRows(m *message, t *template, n int) {
 		b.CopyRow(x.first+i, forward+i, columns)
 		turnRow(b, x.first+i, p.has.direction)
 	}
-	x.runAll(m, p.reverse, x.first, n)
+	x.run(m, p.reverse, x.first, n)
 	kept := x.first
 	for row := x.first; row < x.first+n; row++ {
 		if b.Bytes[row] == 0 && b.Packets[row] == 0 {

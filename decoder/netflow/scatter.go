@@ -11,33 +11,30 @@ type integer interface {
 }
 
 // scatter writes to each dst[i] the big-endian number of the given length at
-// p[at[i]+offset], cut to the width of dst. Numbers come in any length
-// (reduced-size encoding, RFC 7011 §6.2); of those longer than 8 octets the
-// last 8 count.
-//
-// It trusts that the caller has checked at against the length of p.
-func scatter[T integer](dst []T, p []byte, at []uint32, offset, length int) {
+// p[at[i]], cut to the width of dst. Numbers come in any length (reduced-size
+// encoding, RFC 7011 §6.2); of those longer than 8 octets the last 8 count.
+func scatter[T integer](dst []T, p []byte, at []uint32, length int) {
 	dst = dst[:len(at)]
 	switch length {
 	case 1:
 		for i, start := range at {
-			dst[i] = T(p[int(start)+offset])
+			dst[i] = T(p[start])
 		}
 	case 2:
 		for i, start := range at {
-			dst[i] = T(binary.BigEndian.Uint16(p[int(start)+offset:]))
+			dst[i] = T(binary.BigEndian.Uint16(p[start:]))
 		}
 	case 4:
 		for i, start := range at {
-			dst[i] = T(binary.BigEndian.Uint32(p[int(start)+offset:]))
+			dst[i] = T(binary.BigEndian.Uint32(p[start:]))
 		}
 	case 8:
 		for i, start := range at {
-			dst[i] = T(binary.BigEndian.Uint64(p[int(start)+offset:]))
+			dst[i] = T(binary.BigEndian.Uint64(p[start:]))
 		}
 	default:
 		for i, start := range at {
-			dst[i] = T(number(p[int(start)+offset:][:length]))
+			dst[i] = T(number(p[start:][:length]))
 		}
 	}
 }
@@ -58,154 +55,25 @@ func numberLittle(octets []byte) (v uint64) {
 	return v
 }
 
-// mappedPrefix is the start of an IPv4-mapped IPv6 address.
-var mappedPrefix = [12]byte{10: 0xff, 11: 0xff}
-
-func mapped4(octets []byte) (a decoder.Addr) {
-	*(*[12]byte)(a[:]) = mappedPrefix
-	*(*[4]byte)(a[12:]) = [4]byte(octets)
-	return a
+// mapped4 writes the IPv4-mapped form of an address: ten octets 0, two of ones,
+// four of the address (RFC 4291 §2.5.5.2), in two writes because a value put
+// together in smaller ones is slow to move.
+func mapped4(a *decoder.Addr, octets *[4]byte) {
+	binary.LittleEndian.PutUint64(a[:8], 0)
+	binary.LittleEndian.PutUint64(a[8:], 0xffff<<16|uint64(binary.LittleEndian.Uint32(octets[:]))<<32)
 }
 
-func scatterAddr4(dst []decoder.Addr, p []byte, at []uint32, offset int) {
+func scatterAddr4(dst []decoder.Addr, p []byte, at []uint32) {
 	dst = dst[:len(at)]
 	for i, start := range at {
-		*(*[12]byte)(dst[i][:]) = mappedPrefix
-		*(*[4]byte)(dst[i][12:]) = [4]byte(p[int(start)+offset:])
+		mapped4(&dst[i], (*[4]byte)(p[start:]))
 	}
 }
 
-func scatterAddr6(dst []decoder.Addr, p []byte, at []uint32, offset int) {
+func scatterAddr6(dst []decoder.Addr, p []byte, at []uint32) {
 	dst = dst[:len(at)]
 	for i, start := range at {
-		dst[i] = decoder.Addr(p[int(start)+offset:])
-	}
-}
-
-// numbers executes conversion asNumber.
-func (x *execution) numbers(d dest, row int, at []uint32, offset, length int) {
-	b, p := x.batch, x.body
-	switch d {
-	case decoder.ColumnBytes:
-		scatter(b.Bytes[row:], p, at, offset, length)
-	case decoder.ColumnPackets:
-		scatter(b.Packets[row:], p, at, offset, length)
-	case decoder.ColumnSrcMAC:
-		scatter(b.SrcMAC[row:], p, at, offset, length)
-	case decoder.ColumnDstMAC:
-		scatter(b.DstMAC[row:], p, at, offset, length)
-	case decoder.ColumnTimeFlowStart:
-		scatter(b.TimeFlowStart[row:], p, at, offset, length)
-	case decoder.ColumnTimeFlowEnd:
-		scatter(b.TimeFlowEnd[row:], p, at, offset, length)
-	case destSampler:
-		scatter(x.sampler[row-x.first:], p, at, offset, length)
-	case destBoot:
-		scatter(x.boot[row-x.first:], p, at, offset, length)
-	case destDuration:
-		scatter(x.duration[row-x.first:], p, at, offset, length)
-	default:
-		x.narrowNumbers(d, row, at, offset, length)
-	}
-}
-
-// narrowNumbers is numbers for columns of 32 bits.
-func (x *execution) narrowNumbers(d dest, row int, at []uint32, offset, length int) {
-	b, p := x.batch, x.body
-	var column []uint32
-	switch d {
-	case decoder.ColumnInIf:
-		column = b.InIf
-	case decoder.ColumnOutIf:
-		column = b.OutIf
-	case decoder.ColumnSrcAS:
-		column = b.SrcAS
-	case decoder.ColumnDstAS:
-		column = b.DstAS
-	case decoder.ColumnInVRF:
-		column = b.InVRF
-	case decoder.ColumnOutVRF:
-		column = b.OutVRF
-	case decoder.ColumnSamplingRate:
-		column = b.SamplingRate
-	default:
-		x.shortNumbers(d, row, at, offset, length)
-		return
-	}
-	scatter(column[row:], p, at, offset, length)
-}
-
-// shortNumbers is numbers for columns of 16 bits.
-func (x *execution) shortNumbers(d dest, row int, at []uint32, offset, length int) {
-	b, p := x.batch, x.body
-	var column []uint16
-	switch d {
-	case decoder.ColumnEType:
-		column = b.EType
-	case decoder.ColumnSrcPort:
-		column = b.SrcPort
-	case decoder.ColumnDstPort:
-		column = b.DstPort
-	case decoder.ColumnTCPFlags:
-		column = b.TCPFlags
-	case decoder.ColumnSrcVLAN:
-		column = b.SrcVLAN
-	case decoder.ColumnDstVLAN:
-		column = b.DstVLAN
-	case decoder.ColumnSrcPortXlate:
-		column = b.SrcPortXlate
-	case decoder.ColumnDstPortXlate:
-		column = b.DstPortXlate
-	default:
-		x.octetNumbers(d, row, at, offset, length)
-		return
-	}
-	scatter(column[row:], p, at, offset, length)
-}
-
-// octetNumbers is numbers for columns of 8 bits.
-func (x *execution) octetNumbers(d dest, row int, at []uint32, offset, length int) {
-	b, p := x.batch, x.body
-	var column []uint8
-	switch d {
-	case decoder.ColumnProto:
-		column = b.Proto
-	case decoder.ColumnIPTos:
-		column = b.IPTos
-	case decoder.ColumnIPTTL:
-		column = b.IPTTL
-	case decoder.ColumnSrcNet:
-		column = b.SrcNet
-	case decoder.ColumnDstNet:
-		column = b.DstNet
-	case decoder.ColumnICMPType:
-		column = b.ICMPType
-	case decoder.ColumnICMPCode:
-		column = b.ICMPCode
-	case decoder.ColumnFlowDirection:
-		column = b.FlowDirection
-	case decoder.ColumnForwardingStatus:
-		column = b.ForwardingStatus
-	}
-	scatter(column[row:], p, at, offset, length)
-}
-
-// addresses returns the column of an address dest.
-func (x *execution) addresses(d dest) []decoder.Addr {
-	b := x.batch
-	switch d {
-	case decoder.ColumnSrcAddr:
-		return b.SrcAddr
-	case decoder.ColumnDstAddr:
-		return b.DstAddr
-	case decoder.ColumnNextHop:
-		return b.NextHop
-	case decoder.ColumnBGPNextHop:
-		return b.BGPNextHop
-	case decoder.ColumnSrcAddrXlate:
-		return b.SrcAddrXlate
-	default:
-		return b.DstAddrXlate
+		dst[i] = *(*[16]byte)(p[start:])
 	}
 }
 
@@ -213,4 +81,145 @@ func fill[T any](dst []T, v T) {
 	for i := range dst {
 		dst[i] = v
 	}
+}
+
+// The following return the columns of a width, by dest.
+
+func (x *execution) columns64(d dest) []uint64 {
+	switch d {
+	case decoder.ColumnBytes:
+		return x.batch.Bytes
+	case decoder.ColumnPackets:
+		return x.batch.Packets
+	case decoder.ColumnSrcMAC:
+		return x.batch.SrcMAC
+	default:
+		return x.batch.DstMAC
+	}
+}
+
+func (x *execution) columns32(d dest) []uint32 {
+	switch d {
+	case decoder.ColumnInIf:
+		return x.batch.InIf
+	case decoder.ColumnOutIf:
+		return x.batch.OutIf
+	case decoder.ColumnSrcAS:
+		return x.batch.SrcAS
+	case decoder.ColumnDstAS:
+		return x.batch.DstAS
+	case decoder.ColumnInVRF:
+		return x.batch.InVRF
+	case decoder.ColumnOutVRF:
+		return x.batch.OutVRF
+	default:
+		return x.batch.SamplingRate
+	}
+}
+
+func (x *execution) columns16(d dest) []uint16 {
+	switch d {
+	case decoder.ColumnEType:
+		return x.batch.EType
+	case decoder.ColumnSrcPort:
+		return x.batch.SrcPort
+	case decoder.ColumnDstPort:
+		return x.batch.DstPort
+	case decoder.ColumnTCPFlags:
+		return x.batch.TCPFlags
+	case decoder.ColumnSrcVLAN:
+		return x.batch.SrcVLAN
+	case decoder.ColumnDstVLAN:
+		return x.batch.DstVLAN
+	case decoder.ColumnSrcPortXlate:
+		return x.batch.SrcPortXlate
+	default:
+		return x.batch.DstPortXlate
+	}
+}
+
+func (x *execution) columns8(d dest) []uint8 {
+	switch d {
+	case decoder.ColumnProto:
+		return x.batch.Proto
+	case decoder.ColumnIPTos:
+		return x.batch.IPTos
+	case decoder.ColumnIPTTL:
+		return x.batch.IPTTL
+	case decoder.ColumnSrcNet:
+		return x.batch.SrcNet
+	case decoder.ColumnDstNet:
+		return x.batch.DstNet
+	case decoder.ColumnICMPType:
+		return x.batch.ICMPType
+	case decoder.ColumnICMPCode:
+		return x.batch.ICMPCode
+	case decoder.ColumnFlowDirection:
+		return x.batch.FlowDirection
+	default:
+		return x.batch.ForwardingStatus
+	}
+}
+
+func (x *execution) timeColumn(d dest) []int64 {
+	if d == decoder.ColumnTimeFlowStart {
+		return x.batch.TimeFlowStart
+	}
+	return x.batch.TimeFlowEnd
+}
+
+func (x *execution) addresses(d dest) []decoder.Addr {
+	switch d {
+	case decoder.ColumnSrcAddr:
+		return x.batch.SrcAddr
+	case decoder.ColumnDstAddr:
+		return x.batch.DstAddr
+	case decoder.ColumnNextHop:
+		return x.batch.NextHop
+	case decoder.ColumnBGPNextHop:
+		return x.batch.BGPNextHop
+	case decoder.ColumnSrcAddrXlate:
+		return x.batch.SrcAddrXlate
+	default:
+		return x.batch.DstAddrXlate
+	}
+}
+
+// scratchColumn returns the column of a scratch dest from record 0 on.
+func (x *execution) scratchColumn(d dest) []uint64 {
+	switch d {
+	case destSampler:
+		return x.sampler
+	case destBoot:
+		return x.boot
+	default:
+		return x.duration
+	}
+}
+
+// The columns by their width.
+const (
+	dests64 = decoder.ColumnBytes | decoder.ColumnPackets | decoder.ColumnSrcMAC | decoder.ColumnDstMAC
+	dests32 = decoder.ColumnInIf | decoder.ColumnOutIf | decoder.ColumnSrcAS | decoder.ColumnDstAS | decoder.ColumnInVRF |
+		decoder.ColumnOutVRF | decoder.ColumnSamplingRate
+	dests16 = decoder.ColumnEType | decoder.ColumnSrcPort | decoder.ColumnDstPort | decoder.ColumnTCPFlags | decoder.ColumnSrcVLAN |
+		decoder.ColumnDstVLAN | decoder.ColumnSrcPortXlate | decoder.ColumnDstPortXlate
+	destsTime = decoder.ColumnTimeFlowStart | decoder.ColumnTimeFlowEnd
+)
+
+// numberOf returns the conversion of a number to the width of its dest.
+func numberOf(d dest) conversion {
+	switch {
+	case d&scratch != 0:
+		return asScratch
+	case d&destsTime != 0:
+		return asTime
+	case d&dests64 != 0:
+		return as64
+	case d&dests32 != 0:
+		return as32
+	case d&dests16 != 0:
+		return as16
+	}
+	return as8
 }

@@ -1,7 +1,5 @@
 package netflow
 
-import "github.com/nfstats/nfstats/decoder"
-
 // Times come from exporters' clocks and are taken as they are, unless they are
 // absurd. A time is absurd when it is
 //
@@ -48,18 +46,12 @@ func clampTimes(m *message, starts, ends []int64) (clamped int) {
 }
 
 // times executes the conversions of times.
-func (x *execution) times(m *message, o *op, row int, at []uint32, offset, length int) {
-	dst := x.batch.TimeFlowStart[row:]
-	if o.dest == decoder.ColumnTimeFlowEnd {
-		dst = x.batch.TimeFlowEnd[row:]
-	}
-	dst = dst[:len(at)]
-	if o.as == asUptime {
-		x.uptimes(m, dst, row, at, offset, length)
-		return
-	}
-	scatter(dst, x.body, at, offset, length)
+func (x *execution) times(m *message, o *op, row int, p []byte, at []uint32, length int) {
+	dst := x.timeColumn(o.dest)[row:][:len(at)]
+	scatter(dst, p, at, length)
 	switch o.as {
+	case asUptime:
+		x.uptimes(m, dst, row)
 	case asSeconds:
 		for i := range dst {
 			dst[i] *= 1000
@@ -87,8 +79,7 @@ func ntpToMs(v uint64) int64 {
 // it after 49.7 days, before or after it: the signed difference is right both
 // ways. In IPFIX the start is told by element 160, in the record or in options
 // data; without it the export time is all there is.
-func (x *execution) uptimes(m *message, dst []int64, row int, at []uint32, offset, length int) {
-	scatter(dst, x.body, at, offset, length)
+func (x *execution) uptimes(m *message, dst []int64, row int) {
 	if m.version == 9 {
 		base, uptime := m.exportMs, m.uptimeMs
 		for i, v := range dst {
