@@ -110,6 +110,7 @@ func (s *Supervisor) command() (*exec.Cmd, error) {
 	if s.readOnly != nil {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, s.readOnly)
 	}
+	cmd.ExtraFiles = append(cmd.ExtraFiles, s.lock) // held, not used
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Pdeathsig: syscall.SIGKILL,
 		Setpgid:   true, // Ctrl-C is for the daemon, which stops the engine last

@@ -19,6 +19,7 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 )
 
 // confinedVariable tells the process, executed anew, how its confinement went.
@@ -42,11 +43,15 @@ func Serve(ctx context.Context, logger *zap.Logger) error {
 	if confined != "yes" {
 		logger.Warn("the embedded ClickHouse is NOT confined: " + confined + "; SQL of users could reach files and the network")
 	}
-	// The daemon holds the other end of standard input until it dies.
 	key, err := readKey(os.Stdin)
 	if err != nil {
 		return err
 	}
+	// The daemon holds the other end of standard input as long as it lives.
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		os.Exit(1)
+	}()
 	socket, err := inherited(socketFD)
 	if err != nil {
 		return err
@@ -109,6 +114,11 @@ func confineAndRestart(s spec) error {
 	result := "yes"
 	if err := confine(s.Path, s.Library); err != nil {
 		result = err.Error()
+	}
+	// The parent-death signal that the daemon asked for belongs to the thread
+	// that was started, and this may be another one.
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return fmt.Errorf("tie the engine to the daemon: %w", err)
 	}
 	program, err := os.Executable()
 	if err != nil {

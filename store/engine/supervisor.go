@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -98,7 +99,7 @@ func (s *Supervisor) Open(ctx context.Context) error {
 			return fmt.Errorf("make the data folder: %w", err)
 		}
 	}
-	if err := s.takeLock(); err != nil {
+	if err := s.takeLock(ctx); err != nil {
 		return err
 	}
 	for _, dir := range []string{"tmp", "user_files", "format_schemas"} {
@@ -127,22 +128,35 @@ func (s *Supervisor) Close() {
 	os.Remove(keyPath(s.config.DataDir))
 }
 
-// takeLock refuses a second nfstats on the folder. The kernel gives the lock
-// back when the process ends, however it ends.
-func (s *Supervisor) takeLock() error {
+// leftoverPatience bounds the wait for the engine of a daemon that was killed:
+// the kernel ends it then, which takes a moment.
+const leftoverPatience = 10 * time.Second
+
+// takeLock refuses a second nfstats on the folder. The engine process inherits
+// the lock, so that it is free only when both are gone; the kernel gives it back
+// however they end.
+func (s *Supervisor) takeLock(ctx context.Context) error {
 	path := filepath.Join(s.config.DataDir, "nfstats.lock")
 	lock, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("lock the data folder: %w", err)
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		defer lock.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			holder, _ := os.ReadFile(path)
-			return fmt.Errorf("another nfstats (process %s) is running on the data folder %s: stop it, or give this one another data_dir",
-				strings.TrimSpace(string(holder)), s.config.DataDir)
+	for deadline := time.Now().Add(leftoverPatience); ; time.Sleep(10 * time.Millisecond) {
+		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			break
 		}
-		return fmt.Errorf("lock %s: %w", path, err)
+		text, _ := os.ReadFile(path)
+		holder := strings.TrimSpace(string(text))
+		pid, parseError := strconv.Atoi(holder)
+		alive := parseError != nil || !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
+		if alive || time.Now().After(deadline) || ctx.Err() != nil {
+			lock.Close()
+			if errors.Is(err, syscall.EWOULDBLOCK) {
+				return fmt.Errorf("another nfstats (process %s) is running on the data folder %s: stop it, or give this one another data_dir", holder, s.config.DataDir)
+			}
+			return fmt.Errorf("lock %s: %w", path, err)
+		}
 	}
 	if err := lock.Truncate(0); err == nil {
 		fmt.Fprintf(lock, "%d\n", os.Getpid())
