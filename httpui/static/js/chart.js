@@ -104,6 +104,7 @@ export class TrafficChart {
       const area = plot();
       const place = (e) => Math.min(area.x + area.width, Math.max(area.x, e.clientX - el.getBoundingClientRect().left));
       const start = place(down);
+      /** @type {any} */
       let box = null;
       const move = (e) => {
         const now = place(e);

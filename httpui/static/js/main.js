@@ -67,7 +67,7 @@ function render() {
   view?.close();
   view = new Overview({ st, go });
   const focused = document.activeElement?.id;
-  $('tools').replaceChildren(...tools(st, go, act).filter(Boolean));
+  $('tools').replaceChildren(...tools(st, go, act).filter((el) => el !== false));
   $('main').replaceChildren(...view.elements);
   if (focused) document.getElementById(focused)?.focus();
   refresh();

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+const webDir = "../../httpui/web"
+
+// TestPageInBrowser runs the browser tests against the program: one daemon with
+// flows, one that waits for the first.
+func TestPageInBrowser(t *testing.T) {
+	if !exists("/usr/bin/chromium") {
+		lacking(t, "no browser (Debian package chromium)")
+	}
+	if !exists(webDir + "/node_modules/playwright-core") {
+		lacking(t, "no playwright-core (make web-tools fetches it)")
+	}
+	d, empty := newDaemon(t), newDaemon(t)
+	d.start()
+	empty.start()
+	for i, exporter := range []string{"127.0.0.7", "127.0.0.8"} {
+		d.send(exporter, v5Datagram(0, 30-10*i))
+	}
+	d.expectNumber("the flows are stored", "SELECT count() FROM flows", 50)
+	later := v5Datagram(30, 10)
+	for i := range 10 {
+		later[24+48*i+41] = byte(i) // source AS 64500 becomes others
+	}
+	time.Sleep(1100 * time.Millisecond) // a second point of the chart
+	d.send("127.0.0.7", later)
+	d.expectNumber("the flows are stored", "SELECT count() FROM flows", 60)
+
+	cmd := exec.Command("node", "--test", "--test-reporter=spec", "e2e/ui.test.mjs")
+	cmd.Dir = webDir
+	cmd.Env = append(os.Environ(), "NFSTATS_URL="+d.http, "NFSTATS_EMPTY_URL="+empty.http)
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Errorf("browser tests: %v", err)
+	}
+}
