@@ -121,13 +121,17 @@ func (s *Store) prepare(ctx context.Context) error {
 		return fmt.Errorf("ask ClickHouse for its version: %w", err)
 	}
 	v := version.Version
-	if v.Major < minVersion[0] || v.Major == minVersion[0] && v.Minor < minVersion[1] {
+	if tooOld(v.Major, v.Minor) {
 		return fmt.Errorf("%w (it is %d.%d)", ErrTooOld, v.Major, v.Minor)
 	}
 	if err := s.migrate(ctx); err != nil {
 		return err
 	}
 	return s.loadASNames(ctx)
+}
+
+func tooOld(major, minor uint64) bool {
+	return major < minVersion[0] || major == minVersion[0] && minor < minVersion[1]
 }
 
 // createDatabase makes the database where it is missing. It first tries to use

@@ -91,7 +91,7 @@ func loadLibrary(path string) (l *library, err error) {
 
 // analysis is chdb_query_analysis_v1.
 type analysis struct {
-	size, statements, flags, class uint32
+	size, statements, _, class uint32
 }
 
 const classReadOnly = 0
