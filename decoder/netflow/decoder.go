@@ -17,15 +17,14 @@ type Decoder struct {
 	exporters    map[exporterKey]*exporter
 	order        []*exporter // the same in order of appearance
 	hand         int         // of the clock that finds exporters to replace
-	lastKey      exporterKey
-	lastExporter *exporter // that was looked up
+	lastSource   netip.AddrPort // that was looked up
+	lastExporter *exporter
 
 	waitingBytes int      // of all exporters
 	others       Counters // of datagrams without exporter, and of exporters that were replaced
 	generation   uint64
 
 	execution execution
-	message   message
 	fields    []field // scratch of the template parser
 }
 
@@ -97,8 +96,7 @@ func (d *Decoder) Decode(receivedMs int64, source netip.AddrPort, payload []byte
 	e.counters.Bytes += uint64(len(payload))
 	first := b.Len()
 	d.execution.batch = b
-	m := &d.message
-	*m = message{exporter: e, source: source, version: version, receivedMs: receivedMs, rowsLeft: maxRows}
+	m := &message{exporter: e, source: source, version: version, receivedMs: receivedMs, rowsLeft: maxRows}
 	if len(e.waiting.sets) > 0 {
 		d.expireWaiting(e, receivedMs)
 	}

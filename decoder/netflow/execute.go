@@ -15,6 +15,7 @@ type execution struct {
 
 	at      [][]uint32 // by slot: positions of each record's segment or value
 	lengths [][]uint16 // by slot: lengths of variable-length values
+	one     [1]op      // for runVariable
 
 	sampler  []uint64 // scratch columns, one value for each record
 	boot     []uint64
@@ -112,55 +113,55 @@ func (x *execution) run(m *message, ops []op, row, n int) {
 			x.runVariable(m, o, row, n)
 			continue
 		}
-		x.convert(m, o, row, x.body[o.offset:], x.at[o.slot][:n], int(o.length))
+		p, at, length := x.body[o.offset:], x.at[o.slot][:n], int(o.length)
+		switch o.as {
+		case as8:
+			scatter(x.columns8(o.dest)[row:], p, at, length)
+		case as16:
+			scatter(x.columns16(o.dest)[row:], p, at, length)
+		case as32:
+			scatter(x.columns32(o.dest)[row:], p, at, length)
+		case as64:
+			scatter(x.columns64(o.dest)[row:], p, at, length)
+		case asTime:
+			scatter(x.timeColumn(o.dest)[row:], p, at, length)
+		case asScratch:
+			scatter(x.scratchColumn(o.dest)[row-x.first:], p, at, length)
+		case asAddr4:
+			scatterAddr4(x.addresses(o.dest)[row:], p, at)
+		case asAddr6:
+			scatterAddr6(x.addresses(o.dest)[row:], p, at)
+		case asUptime, asSeconds, asNTP, asDeltaMicros:
+			x.times(m, o, row, p, at, length)
+		default:
+			for i := range at {
+				x.seldom(o, row+i, p[at[i]:][:length])
+			}
+		}
 	}
 }
 
-// runVariable executes an op for a field of variable length. Where it is empty
-// or cannot be a value of its kind, the row keeps what it has.
+// runVariable executes an op for a field of variable length, record by record
+// as a field of fixed length. Where it is empty or cannot be a value of its
+// kind, the row keeps what it has.
 func (x *execution) runVariable(m *message, o *op, row, n int) {
+	lengths, positions := x.lengths[o.slot], x.at[o.slot]
 	for i := range n {
-		length, offset := int(x.lengths[o.slot][i]), 0
+		length, offset := int(lengths[i]), 0
 		if o.octet != 0 {
 			if length < int(o.octet) {
 				continue
 			}
 			length, offset = 1, length-int(o.octet)
 		}
-		if length == 0 || !o.as.fits(length) {
+		if length == 0 || length == variableLength || !o.as.fits(length) {
 			continue
 		}
-		x.convert(m, o, row+i, x.body[offset:], x.at[o.slot][i:i+1], length)
+		x.at[o.slot] = positions[i : i+1]
+		x.one[0] = op{dest: o.dest, as: o.as, slot: o.slot, offset: uint16(offset), length: uint16(length)}
+		x.run(m, x.one[:], row+i, 1)
 	}
-}
-
-// convert executes one op for records whose field has one length and starts at
-// p[at[i]].
-func (x *execution) convert(m *message, o *op, row int, p []byte, at []uint32, length int) {
-	switch o.as {
-	case as8:
-		scatter(x.columns8(o.dest)[row:], p, at, length)
-	case as16:
-		scatter(x.columns16(o.dest)[row:], p, at, length)
-	case as32:
-		scatter(x.columns32(o.dest)[row:], p, at, length)
-	case as64:
-		scatter(x.columns64(o.dest)[row:], p, at, length)
-	case asTime:
-		scatter(x.timeColumn(o.dest)[row:], p, at, length)
-	case asScratch:
-		scatter(x.scratchColumn(o.dest)[row-x.first:], p, at, length)
-	case asAddr4:
-		scatterAddr4(x.addresses(o.dest)[row:], p, at)
-	case asAddr6:
-		scatterAddr6(x.addresses(o.dest)[row:], p, at)
-	case asUptime, asSeconds, asNTP, asDeltaMicros:
-		x.times(m, o, row, p, at, length)
-	default:
-		for i := range at {
-			x.seldom(o, row+i, p[at[i]:][:length])
-		}
-	}
+	x.at[o.slot] = positions
 }
 
 // seldom executes the conversions that few templates need.

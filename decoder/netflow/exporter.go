@@ -59,12 +59,12 @@ const (
 // exporter returns the exporter of a valid datagram, made if it is new, or nil
 // when there is no room for it.
 func (d *Decoder) exporter(source netip.AddrPort, receivedMs int64) *exporter {
+	if source == d.lastSource && d.lastExporter != nil {
+		return d.lastExporter
+	}
 	key := exporterKey{address: source.Addr().As16()}
 	if d.shared != nil && anyContains(d.shared, source.Addr().Unmap()) {
 		key.port = source.Port()
-	}
-	if key == d.lastKey && d.lastExporter != nil {
-		return d.lastExporter
 	}
 	e := d.exporters[key]
 	if e == nil {
@@ -73,7 +73,7 @@ func (d *Decoder) exporter(source netip.AddrPort, receivedMs int64) *exporter {
 		}
 		e = d.addExporter(key, receivedMs)
 	}
-	d.lastKey, d.lastExporter = key, e
+	d.lastSource, d.lastExporter = source, e
 	return e
 }
 

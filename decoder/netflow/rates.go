@@ -179,34 +179,72 @@ func (r *domainRates) announcedFor(e *rateTable, t *template, q rateQuery) uint3
 // sample sets the sampling rates of new rows.
 func (d *Decoder) sample(m *message, t *template, first, n int) {
 	b, e := d.execution.batch, m.exporter
-	byInterface := e.rates.perInterface || len(m.domain.rates.interfaces) > 0
-	var sets uint64
+	look := m.domain.look(t) // at which interfaces the flows came in
+	r, same := d.commonRate(m, t, first, n)
+	if !same {
+		d.sampleRows(m, t, first, n, look)
+		return
+	}
+	fill(b.SamplingRate[first:first+n], r.value)
+	if r.origin == OriginUnknown {
+		e.counters.RateUnknown += uint64(n)
+	}
+	if look {
+		for row := first; row < first+n; row++ {
+			e.rates.see(ifIndexOf(b.InIf[row], b.OutIf[row]), r)
+		}
+	}
+}
+
+// look reports whether the interfaces of this set's flows are noted: those of
+// all sets at first, later of some, because it takes time.
+func (dom *domain) look(t *template) bool {
+	sets := dom.rates.sets
 	if t != nil {
 		sets = t.sets
 	} else {
-		m.domain.rates.sets++
-		sets = m.domain.rates.sets
+		dom.rates.sets++
 	}
-	look := sets <= 64 || sets%64 == 0 // at which interfaces the flows came in
-	if !byInterface && (t == nil || !t.plan.has.rate && !t.plan.has.sampler && t.plan.rateFields == nil) {
-		r := d.constantRate(m, t)
-		fill(b.SamplingRate[first:first+n], r.value)
-		if r.origin == OriginUnknown {
-			e.counters.RateUnknown += uint64(n)
-		}
-		if look {
-			for row := first; row < first+n; row++ {
-				e.rates.see(ifIndexOf(b.InIf[row], b.OutIf[row]), r)
-			}
-		}
-		return
+	return sets <= 64 || sets%64 == 0
+}
+
+// commonRate returns the rate of all rows if it is the same for all: where
+// records tell none, or all have the same rate and sampler, as is the rule.
+func (d *Decoder) commonRate(m *message, t *template, first, n int) (r sampledRate, same bool) {
+	if m.exporter.rates.perInterface || len(m.domain.rates.interfaces) > 0 {
+		return r, false
 	}
-	d.sampleRows(m, t, first, n, byInterface, look)
+	if t == nil {
+		return d.rateOf(m, nil, rateQuery{inRecord: m.rate}), true
+	}
+	has := &t.plan.has
+	if !has.rate && !has.sampler && t.plan.rateFields == nil {
+		state := m.exporter.rates.state + 1
+		if t.rateFrom != state {
+			t.rate, t.rateFrom = d.rateOf(m, t, rateQuery{}), state
+		}
+		return t.rate, true
+	}
+	rates := d.execution.batch.SamplingRate[first : first+n]
+	if t.plan.rateFields != nil || has.rate && !uniform(rates) || has.sampler && !uniform(d.execution.sampler[:n]) {
+		return r, false
+	}
+	return d.rateOf(m, t, d.query(m, t, 0, rates[0])), true
+}
+
+func uniform[T comparable](values []T) bool {
+	for _, v := range values {
+		if v != values[0] {
+			return false
+		}
+	}
+	return true
 }
 
 // sampleRows is sample for rows whose rates may differ.
-func (d *Decoder) sampleRows(m *message, t *template, first, n int, byInterface, look bool) {
+func (d *Decoder) sampleRows(m *message, t *template, first, n int, look bool) {
 	b, e := d.execution.batch, m.exporter
+	byInterface := e.rates.perInterface || len(m.domain.rates.interfaces) > 0
 	rates := b.SamplingRate[first : first+n]
 	in, out := b.InIf[first:first+n], b.OutIf[first:first+n]
 	var last rateQuery

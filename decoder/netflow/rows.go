@@ -29,7 +29,8 @@ func (d *Decoder) rows(m *message, t *template, n int) {
 		x.labels(p.labels, n)
 	}
 	x.completeTimes(m, p, n)
-	d.finishRows(m, t, x.first, n)
+	x.clampTimes(m, n)
+	d.finishRows(m, t, n)
 }
 
 // clearOptional zeroes the columns that finishRows completes where a record
@@ -56,18 +57,13 @@ func (x *execution) scratch(p *plan, n int) {
 	x.duration = column(p.has.duration, x.duration)
 }
 
-// finishRows fills what does not come from the record, and puts right what the
-// record has wrong.
-func (d *Decoder) finishRows(m *message, t *template, first, n int) {
-	b, to := d.execution.batch, first+n
-	fill(b.TimeReceived[first:to], m.receivedMs)
-	fill(b.Type[first:to], m.flowType)
-	fill(b.ExporterAddr[first:to], m.exporter.key.address)
-	fill(b.ObservationDomainID[first:to], m.domain.id)
-	if t == nil {
-		fill(b.EType[first:to], ethernetTypeIPv4)
-	}
-	m.exporter.counters.TimesClamped += uint64(clampTimes(m, b.TimeFlowStart[first:to], b.TimeFlowEnd[first:to]))
+// finishRows fills what does not come from the records.
+func (d *Decoder) finishRows(m *message, t *template, n int) {
+	b, first := d.execution.batch, d.execution.first
+	fill(b.TimeReceived[first:first+n], m.receivedMs)
+	fill(b.Type[first:first+n], m.flowType)
+	fill(b.ExporterAddr[first:first+n], m.exporter.key.address)
+	fill(b.ObservationDomainID[first:first+n], m.domain.id)
 	d.sample(m, t, first, n)
 }
 
@@ -148,7 +144,7 @@ func (d *Decoder) reverseRows(m *message, t *template, n int) {
 	}
 	b.Truncate(kept)
 	m.rowsLeft += x.first + n - kept
-	m.exporter.counters.TimesClamped += uint64(clampTimes(m, b.TimeFlowStart[x.first:kept], b.TimeFlowEnd[x.first:kept]))
+	x.clampTimes(m, kept-x.first)
 }
 
 // swapped returns the columns that turning a row of the given ones may write.

@@ -77,7 +77,11 @@ func scatterAddr6(dst []decoder.Addr, p []byte, at []uint32) {
 	}
 }
 
+// fill sets all of dst, four at a time, which the compiler does not do itself.
 func fill[T any](dst []T, v T) {
+	for ; len(dst) >= 4; dst = dst[4:] {
+		dst[0], dst[1], dst[2], dst[3] = v, v, v, v
+	}
 	for i := range dst {
 		dst[i] = v
 	}

@@ -22,27 +22,31 @@ const (
 // ntpEpoch is 1970 in seconds since 1900 (RFC 5905 §6).
 const ntpEpoch = 2208988800
 
-// clampTimes replaces absurd times and returns in how many records.
-func clampTimes(m *message, starts, ends []int64) (clamped int) {
+// latestMs is the latest time that is not absurd.
+func (m *message) latestMs() int64 { return max(m.exportMs, m.receivedMs) + maxAheadMs }
+
+// clampTimes replaces the absurd times of new rows and counts them.
+func (x *execution) clampTimes(m *message, n int) {
+	starts, ends := x.batch.TimeFlowStart[x.first:x.first+n], x.batch.TimeFlowEnd[x.first:x.first+n]
 	earliest := min(earliestMs, m.exportMs-maxDurationMs)
-	span := uint64(max(m.exportMs, m.receivedMs) + maxAheadMs - earliest)
+	span := uint64(m.latestMs() - earliest)
 	ends = ends[:len(starts)]
 	for i, start := range starts {
 		end := ends[i]
-		startOK, endOK := uint64(start-earliest) <= span, uint64(end-earliest) <= span
-		switch {
-		case startOK && endOK && uint64(end-start+maxInvertedMs) <= maxDurationMs+maxInvertedMs:
+		if uint64(start-earliest) <= span && uint64(end-earliest) <= span &&
+			uint64(end-start+maxInvertedMs) <= maxDurationMs+maxInvertedMs {
 			continue
-		case endOK:
+		}
+		switch {
+		case uint64(end-earliest) <= span:
 			starts[i] = end
-		case startOK:
+		case uint64(start-earliest) <= span:
 			ends[i] = start
 		default:
 			starts[i], ends[i] = m.receivedMs, m.receivedMs
 		}
-		clamped++
+		m.exporter.counters.TimesClamped++
 	}
-	return clamped
 }
 
 // times executes the conversions of times.
