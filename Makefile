@@ -3,7 +3,8 @@
 GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS   = -s -w -X main.version=$(VERSION)
-GOFILES   = $(shell find cmd collector configs decoder httpui snmp store -name node_modules -prune -o -type f \( -name '*.go' -o -path '*/static/*' -o -name '*.sql' -o -name '*.yaml' -o -name '*.gz' \) ! -name '*_test.go' -print) go.mod go.sum
+PARTS     = $(wildcard cmd collector configs decoder httpui snmp store)
+GOFILES   = $(shell find $(PARTS) -name node_modules -prune -o -type f \( -name '*.go' -o -path '*/static/*' -o -name '*.sql' -o -name '*.yaml' -o -name '*.gz' \) ! -name '*_test.go' -print) go.mod go.sum
 
 .PHONY: build engine run test test-tools web-tools test-go test-race test-web lint bench clean
 
@@ -49,7 +50,7 @@ test-web: web-tools
 	git diff --exit-code httpui/static/lib
 
 lint:
-	@unformatted=$$(gofmt -l cmd collector configs decoder httpui snmp store | grep -v node_modules); \
+	@unformatted=$$(gofmt -l $(PARTS) | grep -v node_modules); \
 	if [ -n "$$unformatted" ]; then echo "not gofmt'ed: $$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...

@@ -111,6 +111,17 @@ func (c *Collector) Exporters(ctx context.Context) ([]netflow.ExporterStatus, er
 	return all, nil
 }
 
+// Templates describes the templates of the exporters at an address.
+func (c *Collector) Templates(ctx context.Context, exporter netip.Addr) ([]netflow.TemplateStatus, error) {
+	templates := []netflow.TemplateStatus{}
+	for _, w := range c.workers {
+		if err := w.look(ctx, func(d *netflow.Decoder) { templates = append(templates, d.Templates(exporter)...) }); err != nil {
+			return nil, err
+		}
+	}
+	return templates, nil
+}
+
 // total sums what all decoders have counted.
 func (c *Collector) total(ctx context.Context) (total netflow.Counters, err error) {
 	for _, w := range c.workers {

@@ -1,14 +1,12 @@
 package configs
 
-import (
-	"net/netip"
-	"time"
-)
+import "time"
 
 // Config is the whole configuration. nfstats.yaml explains each key.
 type Config struct {
 	DataDir   string    `mapstructure:"data_dir"`
 	Collector Collector `mapstructure:"collector"`
+	Decoder   Decoder   `mapstructure:"decoder"`
 	HTTP      HTTP      `mapstructure:"http"`
 	Store     Store     `mapstructure:"store"`
 	Log       Log       `mapstructure:"log"`
@@ -16,14 +14,36 @@ type Config struct {
 
 // Collector configures the reception of flows.
 type Collector struct {
-	Listen        []string       `mapstructure:"listen"` // UDP host:port
-	Name          string         `mapstructure:"name"`
-	Allow         []netip.Prefix `mapstructure:"allow"`
-	ReceiveBuffer ByteSize       `mapstructure:"receive_buffer"`
-	Sockets       int            `mapstructure:"sockets"`
-	QueueSize     ByteSize       `mapstructure:"queue_size"`
-	BlockSize     ByteSize       `mapstructure:"block_size"`
-	BlockAge      time.Duration  `mapstructure:"block_age"`
+	Listen        []string      `mapstructure:"listen"` // UDP host:port
+	Name          string        `mapstructure:"name"`
+	Allow         []Network     `mapstructure:"allow"`
+	ReceiveBuffer ByteSize      `mapstructure:"receive_buffer"`
+	Sockets       int           `mapstructure:"sockets"`
+	QueueSize     ByteSize      `mapstructure:"queue_size"`
+	BlockSize     ByteSize      `mapstructure:"block_size"`
+	BlockAge      time.Duration `mapstructure:"block_age"`
+}
+
+// Decoder configures how datagrams are understood.
+type Decoder struct {
+	DefaultSamplingRate  uint32             `mapstructure:"default_sampling_rate"`
+	SamplingOverrides    []SamplingOverride `mapstructure:"sampling_overrides"`
+	SharedAddresses      []Network          `mapstructure:"shared_addresses"`
+	LittleEndianSampling []Network          `mapstructure:"little_endian_sampling"`
+	TemplateExpiry       time.Duration      `mapstructure:"template_expiry"`
+	WaitingTime          time.Duration      `mapstructure:"waiting_time"`
+	WaitingBytes         ByteSize           `mapstructure:"waiting_bytes"`
+	MaxExporters         int                `mapstructure:"max_exporters"`
+	MaxTemplates         int                `mapstructure:"max_templates"`
+	MaxFields            int                `mapstructure:"max_fields"`
+}
+
+// SamplingOverride sets the sampling rate of exporters or of a part of them.
+type SamplingOverride struct {
+	Exporters Network `mapstructure:"exporters"`
+	Domain    *uint32 `mapstructure:"domain"`
+	Interface *uint32 `mapstructure:"interface"`
+	Rate      uint32  `mapstructure:"rate"`
 }
 
 // HTTP configures the web UI and API.

@@ -210,7 +210,7 @@ func refuseMismatch(from, to reflect.Type, value any) (any, error) {
 		wrong = from.Kind() != reflect.String
 	case to.Kind() == reflect.Bool:
 		wrong = from.Kind() != reflect.Bool && from.Kind() != reflect.String
-	case to.Kind() == reflect.Int:
+	case to.Kind() == reflect.Int || to.Kind() == reflect.Uint32:
 		wrong = from.Kind() != reflect.Int && from.Kind() != reflect.String
 	case to.Kind() == reflect.Struct && from.Kind() != reflect.Map && from.Kind() != reflect.String:
 		wrong = true
@@ -229,7 +229,7 @@ func described(t reflect.Type) string {
 		return `a duration with a unit, such as "1s"`
 	case t.Kind() == reflect.Bool:
 		return "true or false"
-	case t.Kind() == reflect.Int:
+	case t.Kind() == reflect.Int || t.Kind() == reflect.Uint32:
 		return "a whole number"
 	case t.Kind() == reflect.String:
 		return "a text"
@@ -257,12 +257,19 @@ func numberToText(from, to reflect.Type, value any) (any, error) {
 	return value, nil
 }
 
-// commaList splits a variable's text into the items of a list.
+// commaList splits a variable's text into the items of a list. Text in brackets
+// is a list as YAML writes it, for items that are more than words.
 func commaList(from, to reflect.Type, value any) (any, error) {
 	if from.Kind() != reflect.String || to.Kind() != reflect.Slice {
 		return value, nil
 	}
 	items := []any{}
+	if strings.HasPrefix(strings.TrimSpace(value.(string)), "[") {
+		if err := yaml.Unmarshal([]byte(value.(string)), &items); err != nil {
+			return nil, fmt.Errorf("%q is not a list: %w", value, err)
+		}
+		return items, nil
+	}
 	for item := range strings.SplitSeq(value.(string), ",") {
 		if item = strings.TrimSpace(item); item != "" {
 			items = append(items, item)

@@ -25,15 +25,17 @@ func TestDefaults(t *testing.T) {
 		DataDir: "data",
 		Collector: Collector{
 			Listen: []string{":2055", ":4739"}, ReceiveBuffer: 16 << 20,
-			Allow:     []netip.Prefix{},
+			Allow:     []Network{},
 			QueueSize: 256 << 20, BlockSize: 16 << 20, BlockAge: time.Second,
 		},
+		Decoder: Decoder{SamplingOverrides: []SamplingOverride{}, SharedAddresses: []Network{}, LittleEndianSampling: []Network{},
+			TemplateExpiry: 24 * time.Hour, WaitingTime: 5 * time.Minute, WaitingBytes: 128 << 10, MaxExporters: 4096, MaxTemplates: 512, MaxFields: 512},
 		HTTP:  HTTP{Listen: "127.0.0.1:8080", AllowedHosts: []string{}},
 		Store: Store{Database: "nfstats", Embedded: Embedded{Listen: "127.0.0.1:8123"}},
 		Log:   Log{Level: "info", Format: "console", Output: "stderr"},
 	}
 	got := defaults(t)
-	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b Network) bool { return a == b })); diff != "" {
 		t.Errorf("defaults differ (-want +got):\n%s", diff)
 	}
 	if err := got.Validate(); err != nil {
@@ -56,6 +58,7 @@ func TestEnvironmentWinsOverFile(t *testing.T) {
 		"NFSTATS_COLLECTOR_LISTEN=127.0.0.1:2055, 127.0.0.1:4739",
 		"NFSTATS_COLLECTOR_ALLOW=192.0.2.0/24,2001:db8::/32",
 		"NFSTATS_COLLECTOR_SOCKETS=2",
+		"NFSTATS_DECODER_SAMPLING_OVERRIDES=[{exporters: 192.0.2.1, rate: 1000}]",
 		"NFSTATS_COLLECTOR_QUEUE_SIZE=1GiB",
 		"NFSTATS_STORE_EMBEDDED_LISTEN=",
 		"NFSTATS_STORE_EMBEDDED_LISTEN_WITHOUT_LANDLOCK=true",
@@ -66,14 +69,15 @@ func TestEnvironmentWinsOverFile(t *testing.T) {
 	want := defaults(t)
 	want.DataDir = "/file"
 	want.Collector.Listen = []string{"127.0.0.1:2055", "127.0.0.1:4739"}
-	want.Collector.Allow = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")}
+	want.Collector.Allow = []Network{{netip.MustParsePrefix("192.0.2.0/24")}, {netip.MustParsePrefix("2001:db8::/32")}}
 	want.Collector.Sockets = 2
+	want.Decoder.SamplingOverrides = []SamplingOverride{{Exporters: Network{netip.MustParsePrefix("192.0.2.1/32")}, Rate: 1000}}
 	want.Collector.QueueSize = 1 << 30
 	want.Collector.BlockAge = 2 * time.Second
 	want.Store.Embedded.Listen = ""
 	want.Store.Embedded.ListenWithoutLandlock = true
 	want.Log.Level = "warn"
-	if diff := cmp.Diff(want, cfg, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(want, cfg, cmp.Comparer(func(a, b Network) bool { return a == b })); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -94,6 +98,8 @@ func TestBadKeysAreNamed(t *testing.T) {
 		{"bad size", "collector:\n  block_size: 5 apples\n", "", []string{`key collector.block_size: "5 apples" is not a size`}},
 		{"bad prefix", "collector:\n  allow: [1.2.3]\n", "", []string{"key collector.allow", "1.2.3"}},
 		{"text for switch", "store:\n  embedded:\n    listen_without_landlock: perhaps\n", "", []string{"nfstats.yaml:3: key store.embedded.listen_without_landlock"}},
+		{"unknown key of an override", "decoder:\n  sampling_overrides:\n    - {exporters: 192.0.2.1, rat: 5}\n", "", []string{"nfstats.yaml:2: key decoder.sampling_overrides", "rat"}},
+		{"bad rate", "decoder:\n  sampling_overrides: [{exporters: 192.0.2.1, rate: many}]\n", "", []string{"nfstats.yaml:2: key decoder.sampling_overrides"}},
 		{"bad variable", "", "NFSTATS_COLLECTOR_SOCKETS=x", []string{"NFSTATS_COLLECTOR_SOCKETS: key collector.sockets"}},
 		{"syntax", "data_dir: [\n", "", []string{"nfstats.yaml", "line"}},
 		{"all at once", "foo: 1\nlog: {level: [1]}\n", "", []string{"nfstats.yaml:1: unknown key foo", "nfstats.yaml:2: key log.level"}},
@@ -128,6 +134,8 @@ func TestValidate(t *testing.T) {
 		{"url with database", func(c *Config) { c.Store.ClickHouse = "http://x:1/db" }, "set store.database"},
 		{"OK two hosts", func(c *Config) { c.Store.ClickHouse = "clickhouse://u:p@a:9000,b:9000" }, ""},
 		{"queue", func(c *Config) { c.Collector.QueueSize = 1 << 20 }, "key collector.queue_size"},
+		{"override without rate", func(c *Config) { c.Decoder.SamplingOverrides = make([]SamplingOverride, 1) }, "key decoder.sampling_overrides: entry 1"},
+		{"fields", func(c *Config) { c.Decoder.MaxFields = 0 }, "key decoder.max_fields"},
 		{"level", func(c *Config) { c.Log.Level = "loud" }, "key log.level"},
 		{"format", func(c *Config) { c.Log.Format = "xml" }, "key log.format"},
 		{"memory", func(c *Config) { c.Store.Embedded.MaxMemory = 1 << 20 }, "key store.embedded.max_memory"},
@@ -150,7 +158,12 @@ func TestValidate(t *testing.T) {
 func TestPrintMasksSecretsAndLoadsAgain(t *testing.T) {
 	cfg := defaults(t)
 	cfg.Store.ClickHouse = "clickhouse://user:hunter2@db:9000?password=hunter3"
-	cfg.Collector.Allow = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	cfg.Collector.Allow = []Network{{netip.MustParsePrefix("192.0.2.0/24")}}
+	domain, ifIndex := uint32(7), uint32(17)
+	cfg.Decoder.SamplingOverrides = []SamplingOverride{
+		{Exporters: Network{netip.MustParsePrefix("192.0.2.1/32")}, Rate: 1000},
+		{Exporters: Network{netip.MustParsePrefix("2001:db8::/32")}, Domain: &domain, Interface: &ifIndex, Rate: 4096},
+	}
 	var out strings.Builder
 	if err := cfg.Print(&out); err != nil {
 		t.Fatal(err)
@@ -163,7 +176,7 @@ func TestPrintMasksSecretsAndLoadsAgain(t *testing.T) {
 		t.Fatalf("what Print writes does not load: %v\n%s", err, out.String())
 	}
 	again.Store.ClickHouse = cfg.Store.ClickHouse
-	if diff := cmp.Diff(cfg, again, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(cfg, again, cmp.Comparer(func(a, b Network) bool { return a == b })); diff != "" {
 		t.Errorf("(-printed +loaded):\n%s", diff)
 	}
 }

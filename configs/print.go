@@ -19,6 +19,18 @@ func (c *Config) Print(w io.Writer) error {
 	return err
 }
 
+// String returns the override as it stands in a configuration file.
+func (o SamplingOverride) String() string {
+	text := fmt.Sprintf("{exporters: %q", o.Exporters)
+	if o.Domain != nil {
+		text += fmt.Sprintf(", domain: %d", *o.Domain)
+	}
+	if o.Interface != nil {
+		text += fmt.Sprintf(", interface: %d", *o.Interface)
+	}
+	return text + fmt.Sprintf(", rate: %d}", o.Rate)
+}
+
 func maskPassword(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -38,7 +50,7 @@ func printStruct(out *strings.Builder, v reflect.Value, indent string) {
 		switch value := field.Interface().(type) {
 		case string:
 			fmt.Fprintf(out, "%s%s: %q\n", indent, key, value)
-		case bool, int, ByteSize, time.Duration:
+		case bool, int, uint32, ByteSize, time.Duration:
 			fmt.Fprintf(out, "%s%s: %v\n", indent, key, value)
 		default:
 			if field.Kind() == reflect.Struct {
@@ -48,7 +60,12 @@ func printStruct(out *strings.Builder, v reflect.Value, indent string) {
 			}
 			items := make([]string, field.Len())
 			for j := range items {
-				items[j] = fmt.Sprintf("%q", fmt.Sprint(field.Index(j)))
+				switch item := field.Index(j).Interface().(type) {
+				case SamplingOverride:
+					items[j] = item.String()
+				default:
+					items[j] = fmt.Sprintf("%q", fmt.Sprint(item))
+				}
 			}
 			fmt.Fprintf(out, "%s%s: [%s]\n", indent, key, strings.Join(items, ", "))
 		}

@@ -42,6 +42,7 @@ func (c *Config) Validate() error {
 	if c.Collector.BlockAge < 10*time.Millisecond || c.Collector.BlockAge > time.Minute {
 		check("collector.block_age", fmt.Errorf("%s is not between 10ms and 1m", c.Collector.BlockAge))
 	}
+	c.Decoder.validate(check)
 	check("http.listen", listenAddress(c.HTTP.Listen))
 	if !databaseName.MatchString(c.Store.Database) {
 		check("store.database", fmt.Errorf("%q is not a name of letters, digits and underscores", c.Store.Database))
@@ -61,6 +62,21 @@ func (c *Config) Validate() error {
 	}
 	check("log.output", notEmpty(c.Log.Output))
 	return errors.Join(problems...)
+}
+
+func (d *Decoder) validate(check func(key string, err error)) {
+	check("decoder.max_exporters", between(d.MaxExporters, 1, 1<<20))
+	check("decoder.max_templates", between(d.MaxTemplates, 1, 1<<16))
+	check("decoder.max_fields", between(d.MaxFields, 1, 4096))
+	check("decoder.waiting_bytes", sizeBetween(d.WaitingBytes, 0, 1<<30))
+	if d.TemplateExpiry < 0 || d.WaitingTime < 0 {
+		check("decoder", errors.New("template_expiry and waiting_time cannot be negative"))
+	}
+	for i, o := range d.SamplingOverrides {
+		if !o.Exporters.IsValid() || o.Rate == 0 {
+			check("decoder.sampling_overrides", fmt.Errorf("entry %d needs exporters and a rate of at least 1", i+1))
+		}
+	}
 }
 
 func notEmpty(s string) error {

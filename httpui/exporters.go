@@ -2,6 +2,7 @@ package httpui
 
 import (
 	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -44,4 +45,18 @@ func (s *Server) exporters(r *http.Request) (any, error) {
 	}
 	slices.SortStableFunc(answers, func(a, b exporterAnswer) int { return a.Address.Compare(b.Address) })
 	return map[string]any{"from": from.Unix(), "to": to.Unix(), "exporters": answers}, nil
+}
+
+// templates answers GET /api/v1/exporters/{address}/templates: the templates
+// that the exporter has announced.
+func (s *Server) templates(r *http.Request) (any, error) {
+	address, err := netip.ParseAddr(r.PathValue("address"))
+	if err != nil {
+		return nil, badRequest("%q is not an address", r.PathValue("address"))
+	}
+	templates, err := s.deps.Templates(r.Context(), address)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"address": address, "templates": templates}, nil
 }

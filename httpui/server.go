@@ -38,8 +38,9 @@ type flows interface {
 type Dependencies struct {
 	Flows     flows
 	Live      func(ctx context.Context) ([]netflow.ExporterStatus, error) // what the collector knows
-	Addresses func() []netip.AddrPort                                     // where flows are received
-	Problems  func(ctx context.Context) []string                          // why the daemon is not ready; none: it is
+	Templates func(ctx context.Context, exporter netip.Addr) ([]netflow.TemplateStatus, error)
+	Addresses func() []netip.AddrPort            // where flows are received
+	Problems  func(ctx context.Context) []string // why the daemon is not ready; none: it is
 	Registry  *prometheus.Registry
 	Logger    *zap.Logger
 }
@@ -79,6 +80,7 @@ func New(config Config, deps Dependencies) (*Server, error) {
 	})
 	mux.HandleFunc("GET /api/v1/traffic", s.api(s.traffic))
 	mux.HandleFunc("GET /api/v1/exporters", s.api(s.exporters))
+	mux.HandleFunc("GET /api/v1/exporters/{address}/templates", s.api(s.templates))
 	mux.HandleFunc("GET /api/v1/status", s.api(s.status))
 	mux.HandleFunc("/api/", s.api(func(*http.Request) (any, error) { return nil, notFound("there is no such API") }))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok\n")) })

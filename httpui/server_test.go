@@ -48,6 +48,9 @@ func testServer(t *testing.T, flows *fakeFlows, problems ...string) *Server {
 		Live: func(context.Context) ([]netflow.ExporterStatus, error) {
 			return []netflow.ExporterStatus{{Address: netip.MustParseAddr("192.0.2.1")}, {Address: netip.MustParseAddr("192.0.2.2")}}, nil
 		},
+		Templates: func(_ context.Context, a netip.Addr) ([]netflow.TemplateStatus, error) {
+			return []netflow.TemplateStatus{{ID: 256, Version: 9}}, nil
+		},
 		Addresses: func() []netip.AddrPort { return []netip.AddrPort{netip.MustParseAddrPort("192.0.2.9:2055")} },
 		Problems:  func(context.Context) []string { return problems },
 		Registry:  prometheus.NewRegistry(), Logger: zap.NewNop(),
@@ -163,6 +166,16 @@ func TestExportersJoinStoredAndLive(t *testing.T) {
 	}
 	if e := answer.Exporters; len(e) != 2 || e[0].Flows != 5 || e[0].Live == nil || e[1].Address != "192.0.2.2" || e[1].Live == nil {
 		t.Errorf("%s", w.Body)
+	}
+}
+
+func TestTemplates(t *testing.T) {
+	s := testServer(t, &fakeFlows{})
+	if w := request(s, "GET", "/api/v1/exporters/192.0.2.1/templates"); w.Code != 200 || !strings.Contains(w.Body.String(), `"id":256`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := request(s, "GET", "/api/v1/exporters/router/templates"); w.Code != 400 {
+		t.Errorf("a name: %d %s", w.Code, w.Body)
 	}
 }
 

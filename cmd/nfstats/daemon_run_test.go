@@ -362,3 +362,23 @@ func writeTraffic(t *testing.T, path string) (packets, octets uint64) {
 	}
 	return packets, octets
 }
+
+// TestSamplingOverrideAndTemplates sends a template with data and configures the
+// rate that the exporter does not tell.
+func TestSamplingOverrideAndTemplates(t *testing.T) {
+	d := newDaemon(t, "NFSTATS_DECODER_SAMPLING_OVERRIDES=[{exporters: 127.0.0.7, rate: 1000}]")
+	d.start()
+	message := []byte{0, 10, 0, 44, 0x69, 0x55, 0xb9, 0, 0, 0, 0, 0, 0, 0, 0, 5,
+		0, 2, 0, 16, 1, 0, 0, 2, 0, 1, 0, 4, 0, 2, 0, 4, // template 256: octetDeltaCount, packetDeltaCount
+		1, 0, 0, 12, 0, 0, 5, 220, 0, 0, 0, 3}
+	d.send("127.0.0.7", message)
+	d.expectNumber("the flow is scaled", "SELECT sum(bytes_scaled) FROM flows WHERE sampling_rate = 1000 AND observation_domain_id = 5", 1_500_000)
+	for path, want := range map[string]string{
+		"/api/v1/exporters":                     `{"if_index":0,"rate":1000,"origin":"configured"}`,
+		"/api/v1/exporters/127.0.0.7/templates": `"name":"octetDeltaCount"`,
+	} {
+		if body, err := d.get(d.http + path); err != nil || !strings.Contains(body, want) {
+			t.Errorf("%s lacks %s: %v %s", path, want, err, body)
+		}
+	}
+}

@@ -92,17 +92,17 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 		}
 	}
 	flowCollector, err := collector.New(collector.Config{
-		Listen: cfg.Collector.Listen, Name: name, Allow: cfg.Collector.Allow,
+		Listen: cfg.Collector.Listen, Name: name, Allow: configs.Prefixes(cfg.Collector.Allow),
 		ReceiveBuffer: int(cfg.Collector.ReceiveBuffer), Sockets: cfg.Collector.Sockets,
 		QueueSize: int64(cfg.Collector.QueueSize), BlockSize: int(cfg.Collector.BlockSize), BlockAge: cfg.Collector.BlockAge,
-		Decoder: netflow.Default(),
+		Decoder: decoderConfig(cfg.Decoder),
 	}, flows, registry, logger.Named("collector"))
 	if err != nil {
 		return err
 	}
 	r := &readiness{supervisor: supervisor, store: flows}
 	ui, err := httpui.New(httpui.Config{Listen: cfg.HTTP.Listen, AllowedHosts: cfg.HTTP.AllowedHosts, Version: programVersion()},
-		httpui.Dependencies{Flows: flows, Live: flowCollector.Exporters, Problems: r.problems, Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http")})
+		httpui.Dependencies{Flows: flows, Live: flowCollector.Exporters, Templates: flowCollector.Templates, Problems: r.problems, Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http")})
 	if err != nil {
 		return err
 	}
@@ -133,6 +133,21 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	err = group.Wait()
 	notify(systemd.SdNotifyStopping, logger)
 	return err
+}
+
+// decoderConfig translates the configuration of the decoder.
+func decoderConfig(cfg configs.Decoder) netflow.Config {
+	c := netflow.Default()
+	c.DefaultSamplingRate = cfg.DefaultSamplingRate
+	for _, o := range cfg.SamplingOverrides {
+		c.SamplingOverrides = append(c.SamplingOverrides, netflow.SamplingOverride{
+			Exporters: o.Exporters.Prefix, Domain: o.Domain, Interface: o.Interface, Rate: o.Rate})
+	}
+	c.SharedAddresses = configs.Prefixes(cfg.SharedAddresses)
+	c.LittleEndianSampling = configs.Prefixes(cfg.LittleEndianSampling)
+	c.TemplateExpiry, c.MaxWaiting, c.MaxWaitingBytes = cfg.TemplateExpiry, cfg.WaitingTime, int(cfg.WaitingBytes)
+	c.MaxExporters, c.MaxTemplates, c.MaxFields = cfg.MaxExporters, cfg.MaxTemplates, cfg.MaxFields
+	return c
 }
 
 // announce says where to point routers and browsers.
