@@ -17,7 +17,7 @@ func TestAll(t *testing.T) {
 		t.Error("the numbers are not in order")
 	}
 	at, found := slices.BinarySearch(numbers, 3356)
-	if !found || names[at] != "Level 3 Parent, LLC" {
+	if !found || names[at] != "Level 3 Communications, Inc." {
 		t.Errorf("AS3356 is %q, %v", names[at], found)
 	}
 }

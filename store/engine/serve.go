@@ -28,6 +28,16 @@ const confinedVariable = "NFSTATS_ENGINE_CONFINED"
 // shutdownPatience bounds how long running statements may go on at a stop.
 const shutdownPatience = 5 * time.Second
 
+// The process's first thread must not run ClickHouse's code: it asks for its
+// stack, which the C library finds for the first thread in /proc/self/maps, and
+// that is closed to the confined process. A locked main goroutine keeps the
+// thread to itself; Serve works in another one.
+func init() {
+	if os.Getenv(confinedVariable) != "" {
+		runtime.LockOSThread()
+	}
+}
+
 // Serve is the engine process. It is only for Supervisor to start, which gives
 // it the spec, the key and the listeners. It returns after ctx has ended and
 // ClickHouse has closed its tables.
@@ -40,6 +50,12 @@ func Serve(ctx context.Context, logger *zap.Logger) error {
 	if confined == "" {
 		return confineAndRestart(s)
 	}
+	ended := make(chan error)
+	go func() { ended <- serve(ctx, s, confined, logger) }()
+	return <-ended
+}
+
+func serve(ctx context.Context, s spec, confined string, logger *zap.Logger) error {
 	if confined != "yes" {
 		logger.Warn("the embedded ClickHouse is NOT confined: " + confined + "; SQL of users could reach files and the network")
 	}
