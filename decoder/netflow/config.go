@@ -81,6 +81,12 @@ func Default() Config {
 	}
 }
 
+// What MaxFields and MaxRecordLength may be at most.
+const (
+	maxFields       = 4096
+	maxRecordLength = 65535
+)
+
 // Validate reports every value that makes no sense.
 func (c Config) Validate() error {
 	var problems []error
@@ -95,8 +101,8 @@ func (c Config) Validate() error {
 	between("max_exporters", c.MaxExporters, 1, 1<<20)
 	between("max_domains", c.MaxDomains, 1, 1<<16)
 	between("max_templates", c.MaxTemplates, 1, 1<<16)
-	between("max_fields", c.MaxFields, 1, 4096)
-	between("max_record_length", c.MaxRecordLength, 1, 65535)
+	between("max_fields", c.MaxFields, 1, maxFields)
+	between("max_record_length", c.MaxRecordLength, 1, maxRecordLength)
 	between("max_waiting_bytes", c.MaxWaitingBytes, 0, 1<<30)
 	between("max_names", c.MaxNames, 0, 1<<20)
 	complain(c.ExporterExpiry < 0, "exporter_expiry is negative: %s", c.ExporterExpiry)

@@ -28,19 +28,20 @@ type Counters struct {
 // Lost returns how many flows, packets or records never arrived.
 func (c *Counters) Lost() uint64 { return c.SequenceMissing - c.SequenceLate }
 
+// plain returns all counters but Dropped.
+func (c *Counters) plain() [9]*uint64 {
+	return [...]*uint64{&c.Datagrams, &c.Bytes, &c.Flows, &c.Waited, &c.TimesClamped, &c.RateUnknown,
+		&c.SequenceMissing, &c.SequenceLate, &c.SequenceResets}
+}
+
 func (c *Counters) add(o *Counters) {
-	c.Datagrams += o.Datagrams
-	c.Bytes += o.Bytes
-	c.Flows += o.Flows
+	theirs := o.plain()
+	for i, ours := range c.plain() {
+		*ours += *theirs[i]
+	}
 	for i := range c.Dropped {
 		c.Dropped[i] += o.Dropped[i]
 	}
-	c.Waited += o.Waited
-	c.TimesClamped += o.TimesClamped
-	c.RateUnknown += o.RateUnknown
-	c.SequenceMissing += o.SequenceMissing
-	c.SequenceLate += o.SequenceLate
-	c.SequenceResets += o.SequenceResets
 }
 
 // Dropped counts problems by Reason: datagrams, or sets, templates and records

@@ -15,8 +15,8 @@ type Decoder struct {
 	shared []netip.Prefix
 
 	exporters    map[exporterKey]*exporter
-	order        []*exporter // the same in order of appearance
-	hand         int         // of the clock that finds exporters to replace
+	order        []*exporter    // the same in order of appearance
+	hand         int            // of the clock that finds exporters to replace
 	lastSource   netip.AddrPort // that was looked up
 	lastExporter *exporter
 

@@ -77,11 +77,19 @@ func (d *Decoder) exporter(source netip.AddrPort, receivedMs int64) *exporter {
 	return e
 }
 
-// addExporter makes an exporter.
-func (d *Decoder) addExporter(key exporterKey, receivedMs int64) *exporter {
-	e := &exporter{key: key, address: netip.AddrFrom16(key.address).Unmap(), firstMs: receivedMs, lastMs: receivedMs}
+// newExporter makes an exporter with what the configuration says about it.
+func (d *Decoder) newExporter(key exporterKey) *exporter {
+	e := &exporter{key: key, address: netip.AddrFrom16(key.address).Unmap()}
 	e.little = anyContains(d.config.LittleEndianSampling, e.address)
 	e.rates.overrides = overridesFor(d.config.SamplingOverrides, e.address)
+	e.rates.perInterface = slices.ContainsFunc(e.rates.overrides, func(o SamplingOverride) bool { return o.Interface != nil })
+	return e
+}
+
+// addExporter adds a new exporter.
+func (d *Decoder) addExporter(key exporterKey, receivedMs int64) *exporter {
+	e := d.newExporter(key)
+	e.firstMs, e.lastMs = receivedMs, receivedMs
 	d.exporters[key] = e
 	d.order = append(d.order, e)
 	d.generation++

@@ -267,18 +267,6 @@ func (d *Decoder) sampleRows(m *message, t *template, first, n int, look bool) {
 	}
 }
 
-// constantRate returns the rate of records that tell neither a rate nor a sampler.
-func (d *Decoder) constantRate(m *message, t *template) sampledRate {
-	if t == nil {
-		return d.rateOf(m, nil, rateQuery{inRecord: m.rate})
-	}
-	state := m.exporter.rates.state + 1
-	if t.rateFrom != state {
-		t.rate, t.rateFrom = d.rateOf(m, t, rateQuery{}), state
-	}
-	return t.rate
-}
-
 // query gathers what the rate of one record depends on, but for its interface.
 // rate is what the record tells in elements 34 and 50.
 func (d *Decoder) query(m *message, t *template, record int, rate uint32) rateQuery {

@@ -16,6 +16,15 @@ type stream struct {
 // A gap is a range of sequence numbers that have not come yet.
 type gap struct{ from, to uint32 }
 
+// numbers returns what a state keeps of the stream beside its times.
+func (s *stream) numbers() []*uint32 {
+	all := []*uint32{&s.next, &s.other, &s.uptimeMs}
+	for i := range s.gaps {
+		all = append(all, &s.gaps[i].from, &s.gaps[i].to)
+	}
+	return all
+}
+
 const (
 	maxStreams  = 64      // of a domain; the least recently used makes room
 	maxLate     = 8192    // records or flows that a late datagram may be behind

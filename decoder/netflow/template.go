@@ -122,14 +122,7 @@ const reservedEnterprise = 1 << 31
 // learn takes a template. One that cannot be used takes its predecessor with
 // it: the exporter no longer sends what that describes.
 func (d *Decoder) learn(m *message, id uint16, fields []field, scopes int, options bool, count int) {
-	length := 0
-	for _, f := range fields {
-		if f.length == variableLength {
-			length++ // at least its length octet
-			continue
-		}
-		length += int(f.length)
-	}
+	length := recordLength(fields)
 	old := m.domain.templates[id]
 	reason := numReasons
 	switch {
@@ -156,6 +149,18 @@ func (d *Decoder) learn(m *message, id uint16, fields []field, scopes int, optio
 	}
 	d.addTemplate(m.exporter, m.domain, t)
 	m.exporter.waiting.ready = m.exporter.waiting.ready || len(m.exporter.waiting.sets) > 0
+}
+
+// recordLength returns the octets of a record; the least where lengths vary.
+func recordLength(fields []field) (octets int) {
+	for _, f := range fields {
+		if f.length == variableLength {
+			octets++ // at least its length octet
+			continue
+		}
+		octets += int(f.length)
+	}
+	return octets
 }
 
 func (d *Decoder) addTemplate(e *exporter, dom *domain, t *template) {

@@ -50,7 +50,6 @@ func (d *Decoder) wait(m *message, id uint16, body []byte) {
 	w.bytes += set.size()
 	d.waitingBytes += set.size()
 	m.exporter.counters.Waited++
-	d.generation++
 }
 
 // Expire gives up data that has waited for its template for too long by the
@@ -86,7 +85,6 @@ func (d *Decoder) dropWaiting(w *waiting, n int) {
 	}
 	w.sets = w.sets[:copy(w.sets, w.sets[n:])]
 	clear(w.sets[len(w.sets):cap(w.sets)])
-	d.generation++
 }
 
 // releaseWaiting decodes the sets whose template has come, as many as this
@@ -118,7 +116,6 @@ func (d *Decoder) releaseWaiting(m *message) {
 		}
 		d.waitingBytes -= set.size()
 		w.bytes -= set.size()
-		d.generation++
 		d.dataSet(&released, set.id, set.body)
 		m.rowsLeft = released.rowsLeft
 	}
