@@ -83,6 +83,8 @@ func (s *socket) receive(ctx context.Context, logger *zap.Logger, deliver func(b
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			reader.drain(s, deliver)
 			return
+		case errors.Is(err, net.ErrClosed):
+			return
 		default:
 			logger.Error("receive datagrams", zap.Stringer("on", s.conn.LocalAddr()), zap.Error(err))
 			select { // such errors are rare and may repeat at once
