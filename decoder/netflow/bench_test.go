@@ -93,7 +93,7 @@ func BenchmarkDecode(b *testing.B) {
 // for the garbage collector is collected before the other's turn; what is
 // collected during a turn belongs to its time.
 func compare(b *testing.B, flows int, ours, theirs func()) {
-	const ourTurns, theirTurns = 64, 16
+	const ourTurns, theirTurns = 256, 16
 	var our, their, ratio []float64
 	measure := func(turns int, f func()) float64 {
 		runtime.GC()
@@ -127,6 +127,54 @@ func processorTime(b *testing.B) time.Duration {
 func median(values []float64) float64 {
 	slices.Sort(values)
 	return values[len(values)/2]
+}
+
+// BenchmarkExporters measures what it costs that datagrams come from a thousand
+// exporters in random order, each with templates of its own, instead of from
+// one whose state is in the processor's cache.
+func BenchmarkExporters(b *testing.B) {
+	const exporters = 1000
+	for _, bench := range benchmarks {
+		b.Run(bench.name, func(b *testing.B) {
+			w := newWorkload(bench.version, bench.template, 64)
+			batch, r := new(decoder.Batch), rand.New(rand.NewPCG(3, 4))
+			decode := func(d *Decoder, sources []netip.AddrPort) {
+				for i, source := range sources {
+					if batch.Len() > batchRows {
+						batch.Reset()
+					}
+					d.Decode(receivedMs, source, w.datagrams[i%len(w.datagrams)], batch)
+				}
+			}
+			one, many := newDecoder(b), newDecoder(b)
+			same, mixed := make([]netip.AddrPort, 4096), make([]netip.AddrPort, 4096)
+			for i := range exporters {
+				many.Decode(receivedMs, exporterAddress(i), w.announce, batch)
+			}
+			one.Decode(receivedMs, exporterAddress(0), w.announce, batch)
+			for i := range mixed {
+				same[i], mixed[i] = exporterAddress(0), exporterAddress(r.IntN(exporters))
+			}
+			var warm, random, ratio []float64
+			measure := func(d *Decoder, sources []netip.AddrPort) float64 {
+				start := processorTime(b)
+				for range 4 {
+					decode(d, sources)
+				}
+				return float64(processorTime(b)-start) / float64(4*len(sources)/len(w.datagrams)*w.flows)
+			}
+			for i := range 2 * b.N {
+				o, m := measure(one, same), measure(many, mixed)
+				if i > 0 {
+					warm, random, ratio = append(warm, o), append(random, m), append(ratio, m/o)
+				}
+			}
+			b.ReportMetric(median(warm), "one-ns/flow")
+			b.ReportMetric(median(random), "ns/flow")
+			b.ReportMetric(median(ratio), "x-one")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
 }
 
 // theirs is goflow2 with its templates.

@@ -12,7 +12,6 @@ import (
 // that exporters announce. A Decoder belongs to one goroutine.
 type Decoder struct {
 	config Config
-	shared []netip.Prefix
 
 	exporters    map[exporterKey]*exporter
 	order        []*exporter    // the same in order of appearance
@@ -49,7 +48,7 @@ func New(config Config) (*Decoder, error) {
 	if err := config.Validate(); err != nil {
 		return nil, fmt.Errorf("configure the decoder: %w", err)
 	}
-	return &Decoder{config: config, shared: config.SharedAddresses, exporters: map[exporterKey]*exporter{}}, nil
+	return &Decoder{config: config, exporters: map[exporterKey]*exporter{}}, nil
 }
 
 // message is the datagram that is being decoded.
@@ -113,30 +112,31 @@ func (d *Decoder) Decode(receivedMs int64, source netip.AddrPort, payload []byte
 	return m.err
 }
 
-// checkHeader tells the version of a datagram and whether its header can be read.
+// checkHeader tells the version of a datagram and whether its header holds.
 func checkHeader(payload []byte) (version uint16, reason Reason, ok bool) {
 	if len(payload) < 2 {
 		return 0, ReasonShort, false
 	}
 	version = be.Uint16(payload)
-	length := 0
 	switch version {
 	case 5:
-		length = headerV5
+		return version, ReasonShort, len(payload) >= headerV5
 	case 9:
-		length = headerV9
+		return version, ReasonShort, len(payload) >= headerV9
 	case 10:
-		length = headerIPFIX
-	default:
-		return version, ReasonVersion, false
+		if len(payload) < headerIPFIX {
+			return version, ReasonShort, false
+		}
+		length := int(be.Uint16(payload[2:]))
+		return version, ReasonLength, headerIPFIX <= length && length <= len(payload)
 	}
-	return version, ReasonShort, len(payload) >= length
+	return version, ReasonVersion, false
 }
 
 // refuse counts a datagram that never reached an exporter's state.
 func (d *Decoder) refuse(source netip.AddrPort, version uint16, reason Reason, octets int) error {
 	counters := &d.others
-	if e := d.exporters[exporterKey{address: source.Addr().As16()}]; e != nil {
+	if e := d.exporters[d.keyOf(source)]; e != nil {
 		counters = &e.counters
 	}
 	counters.Datagrams++

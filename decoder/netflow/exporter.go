@@ -42,6 +42,7 @@ type domain struct {
 	templates    map[uint16]*template
 	lastTemplate *template // that was looked up
 
+	lastMs int64 // receive time
 	rates  domainRates
 	bootMs int64 // systemInitTimeMilliseconds from options data; 0: not told
 
@@ -62,10 +63,7 @@ func (d *Decoder) exporter(source netip.AddrPort, receivedMs int64) *exporter {
 	if source == d.lastSource && d.lastExporter != nil {
 		return d.lastExporter
 	}
-	key := exporterKey{address: source.Addr().As16()}
-	if d.shared != nil && anyContains(d.shared, source.Addr().Unmap()) {
-		key.port = source.Port()
-	}
+	key := d.keyOf(source)
 	e := d.exporters[key]
 	if e == nil {
 		if len(d.order) >= d.config.MaxExporters && !d.replaceExporter(receivedMs) {
@@ -75,6 +73,14 @@ func (d *Decoder) exporter(source netip.AddrPort, receivedMs int64) *exporter {
 	}
 	d.lastSource, d.lastExporter = source, e
 	return e
+}
+
+func (d *Decoder) keyOf(source netip.AddrPort) exporterKey {
+	key := exporterKey{address: source.Addr().As16()}
+	if d.config.SharedAddresses != nil && anyContains(d.config.SharedAddresses, source.Addr().Unmap()) {
+		key.port = source.Port()
+	}
+	return key
 }
 
 // newExporter makes an exporter with what the configuration says about it.
@@ -119,23 +125,53 @@ func (d *Decoder) replaceExporter(receivedMs int64) bool {
 }
 
 // domain returns a domain of the exporter, made if it is new, or nil when it
-// has too many.
-func (d *Decoder) domain(e *exporter, version uint16, id uint32) *domain {
-	if last := e.lastDomain; last != nil && last.id == id && last.version == version {
-		return last
+// has too many that were in use lately.
+func (d *Decoder) domain(e *exporter, version uint16, id uint32, receivedMs int64) *domain {
+	dom := e.lastDomain
+	if dom == nil || dom.id != id || dom.version != version {
+		dom = e.findDomain(version, id)
+		if dom == nil {
+			if len(e.domains) >= d.config.MaxDomains && !d.replaceDomain(e, receivedMs) {
+				return nil
+			}
+			dom = &domain{version: version, id: id}
+			e.domains = append(e.domains, dom)
+			d.generation++
+		}
+		e.lastDomain = dom
 	}
-	for _, known := range e.domains {
-		if known.id == id && known.version == version {
-			e.lastDomain = known
-			return known
+	dom.lastMs = receivedMs
+	return dom
+}
+
+func (e *exporter) findDomain(version uint16, id uint32) *domain {
+	for _, dom := range e.domains {
+		if dom.id == id && dom.version == version {
+			return dom
 		}
 	}
-	if len(e.domains) >= d.config.MaxDomains {
-		return nil
+	return nil
+}
+
+// replaceDomain removes the longest unused domain, if it has not been used for
+// as long as makes an exporter replaceable.
+func (d *Decoder) replaceDomain(e *exporter, receivedMs int64) bool {
+	oldest := 0
+	for i, dom := range e.domains {
+		if dom.lastMs < e.domains[oldest].lastMs {
+			oldest = i
+		}
 	}
-	made := &domain{version: version, id: id}
-	e.domains = append(e.domains, made)
-	e.lastDomain = made
+	dom := e.domains[oldest]
+	if receivedMs-dom.lastMs < d.config.ExporterExpiry.Milliseconds() {
+		return false
+	}
+	for _, t := range dom.templates {
+		d.removeTemplate(e, dom, t)
+	}
+	e.rates.forget(&dom.rates)
+	e.domains = slices.Delete(e.domains, oldest, oldest+1)
+	e.lastDomain = nil
 	d.generation++
-	return made
+	return true
 }

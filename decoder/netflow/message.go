@@ -9,8 +9,8 @@ func (d *Decoder) decodeV9(m *message, payload []byte) {
 	m.uptimeMs = be.Uint32(payload[4:])
 	m.exportMs = int64(be.Uint32(payload[8:])) * 1000
 	sequence, source := be.Uint32(payload[12:]), be.Uint32(payload[16:])
-	if m.domain = d.domain(m.exporter, 9, source); m.domain == nil {
-		m.fail(ReasonTooManyTemplates, 0)
+	if m.domain = d.domain(m.exporter, 9, source, m.receivedMs); m.domain == nil {
+		m.fail(ReasonTooManyDomains, 0)
 		return
 	}
 	// The sequence counts export packets.
@@ -23,13 +23,9 @@ func (d *Decoder) decodeIPFIX(m *message, payload []byte) {
 	m.flowType = decoder.TypeIPFIX
 	m.exportMs = int64(be.Uint32(payload[4:])) * 1000
 	length := int(be.Uint16(payload[2:]))
-	if length < headerIPFIX || length > len(payload) {
-		m.fail(ReasonLength, 0)
-		return
-	}
 	sequence, id := be.Uint32(payload[8:]), be.Uint32(payload[12:])
-	if m.domain = d.domain(m.exporter, 10, id); m.domain == nil {
-		m.fail(ReasonTooManyTemplates, 0)
+	if m.domain = d.domain(m.exporter, 10, id, m.receivedMs); m.domain == nil {
+		m.fail(ReasonTooManyDomains, 0)
 		return
 	}
 	d.sets(m, payload[headerIPFIX:length])

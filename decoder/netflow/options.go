@@ -132,7 +132,7 @@ func (a *announcement) add(id uint16, octets []byte, little bool) {
 func (d *Decoder) apply(m *message, a *announcement) {
 	e, dom := m.exporter, m.domain
 	if a.hasDomain && a.domain != 0 && uint32(a.domain) != dom.id {
-		if dom = d.domain(e, m.version, uint32(a.domain)); dom == nil {
+		if dom = d.domain(e, m.version, uint32(a.domain), m.receivedMs); dom == nil {
 			dom = m.domain
 		}
 	}

@@ -52,6 +52,7 @@ func (w *writer) waitingSet(s *waitingSet) {
 func (w *writer) domainProgress(dom *domain) {
 	w.uint(uint64(dom.version))
 	w.uint(uint64(dom.id))
+	w.int(dom.lastMs)
 	w.uint(dom.rates.sets)
 	w.uint(uint64(len(dom.streams)))
 	for i := range dom.streams {
@@ -130,12 +131,11 @@ func (r *reader) waitingSet() waitingSet {
 
 func (r *reader) domainProgress(e *exporter) {
 	version, id := uint16(r.uint(10)), uint32(r.uint(1<<32-1))
-	dom := &domain{} // read over it, unless it is known
-	for _, known := range e.domains {
-		if known.version == version && known.id == id {
-			dom = known
-		}
+	dom := e.findDomain(version, id)
+	if dom == nil {
+		dom = &domain{} // read over it
 	}
+	dom.lastMs = r.int()
 	dom.rates.sets = r.uint(1<<64 - 1)
 	dom.streams = nil
 	for range r.count() {

@@ -110,6 +110,20 @@ func (r *rateTable) count(old, rate uint32) {
 	r.state++
 }
 
+// forget takes back what a domain announced.
+func (r *rateTable) forget(dom *domainRates) {
+	r.count(dom.whole, 0)
+	forgetTable(r, dom.samplers)
+	forgetTable(r, dom.templates)
+	forgetTable(r, dom.interfaces)
+}
+
+func forgetTable[K comparable](r *rateTable, table map[K]uint32) {
+	for _, rate := range table {
+		r.count(rate, 0)
+	}
+}
+
 // only returns the exporter's only announced rate, 0 if there are several or none.
 func (r *rateTable) only() uint32 {
 	if len(r.announced) == 1 {

@@ -19,7 +19,8 @@ const (
 	ReasonSetID                          // a set with a reserved ID
 	ReasonBadTemplate                    // no fields, no octets, a reserved ID or cut off
 	ReasonTemplateTooLarge               // Config.MaxFields or MaxRecordLength
-	ReasonTooManyTemplates               // Config.MaxTemplates or MaxDomains
+	ReasonTooManyTemplates               // Config.MaxTemplates
+	ReasonTooManyDomains                 // Config.MaxDomains
 	ReasonTooManyExporters               // Config.MaxExporters
 	ReasonTooManyRows                    // more records than a datagram may bring
 	ReasonBadRecord                      // a variable-length field exceeds its set
@@ -37,6 +38,7 @@ var reasonNames = [numReasons]string{
 	ReasonBadTemplate:      "bad_template",
 	ReasonTemplateTooLarge: "template_too_large",
 	ReasonTooManyTemplates: "too_many_templates",
+	ReasonTooManyDomains:   "too_many_domains",
 	ReasonTooManyExporters: "too_many_exporters",
 	ReasonTooManyRows:      "too_many_rows",
 	ReasonBadRecord:        "bad_record",

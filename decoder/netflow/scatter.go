@@ -13,6 +13,10 @@ type integer interface {
 // scatter writes to each dst[i] the big-endian number of the given length at
 // p[at[i]], cut to the width of dst. Numbers come in any length (reduced-size
 // encoding, RFC 7011 §6.2); of those longer than 8 octets the last 8 count.
+//
+// Slices of p are taken with their capacity, p[k:k+4:k+4]: then one comparison
+// checks all bounds, which makes these loops, where most of the time goes, half
+// as long.
 func scatter[T integer](dst []T, p []byte, at []uint32, length int) {
 	dst = dst[:len(at)]
 	switch length {
@@ -22,15 +26,18 @@ func scatter[T integer](dst []T, p []byte, at []uint32, length int) {
 		}
 	case 2:
 		for i, start := range at {
-			dst[i] = T(binary.BigEndian.Uint16(p[start:]))
+			k := int(start)
+			dst[i] = T(binary.BigEndian.Uint16(p[k : k+2 : k+2]))
 		}
 	case 4:
 		for i, start := range at {
-			dst[i] = T(binary.BigEndian.Uint32(p[start:]))
+			k := int(start)
+			dst[i] = T(binary.BigEndian.Uint32(p[k : k+4 : k+4]))
 		}
 	case 8:
 		for i, start := range at {
-			dst[i] = T(binary.BigEndian.Uint64(p[start:]))
+			k := int(start)
+			dst[i] = T(binary.BigEndian.Uint64(p[k : k+8 : k+8]))
 		}
 	default:
 		for i, start := range at {
@@ -66,14 +73,16 @@ func mapped4(a *decoder.Addr, octets *[4]byte) {
 func scatterAddr4(dst []decoder.Addr, p []byte, at []uint32) {
 	dst = dst[:len(at)]
 	for i, start := range at {
-		mapped4(&dst[i], (*[4]byte)(p[start:]))
+		k := int(start)
+		mapped4(&dst[i], (*[4]byte)(p[k:k+4:k+4]))
 	}
 }
 
 func scatterAddr6(dst []decoder.Addr, p []byte, at []uint32) {
 	dst = dst[:len(at)]
 	for i, start := range at {
-		dst[i] = *(*[16]byte)(p[start:])
+		k := int(start)
+		dst[i] = *(*[16]byte)(p[k : k+16 : k+16])
 	}
 }
 

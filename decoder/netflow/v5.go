@@ -20,8 +20,8 @@ func (d *Decoder) decodeV5(m *message, payload []byte) {
 	if count == 0 || count > fit {
 		m.fail(ReasonLength, 0)
 	}
-	if m.domain = d.domain(m.exporter, 5, uint32(be.Uint16(payload[20:]))); m.domain == nil {
-		m.fail(ReasonTooManyTemplates, 0)
+	if m.domain = d.domain(m.exporter, 5, uint32(be.Uint16(payload[20:])), m.receivedMs); m.domain == nil {
+		m.fail(ReasonTooManyDomains, 0)
 		return
 	}
 	// The sequence counts flows.
@@ -50,7 +50,7 @@ func (x *execution) v5(m *message, records []byte, n int) (sane bool) {
 	export, uptime, latest := m.exportMs, m.uptimeMs, m.latestMs()
 	sane = true
 	for i := range src {
-		r := (*[recordV5]byte)(records[i*recordV5:])
+		r := recordOfV5(records, i)
 		mapped4(&src[i], (*[4]byte)(r[0:]))
 		mapped4(&dst[i], (*[4]byte)(r[4:]))
 		mapped4(&next[i], (*[4]byte)(r[8:]))
@@ -75,7 +75,7 @@ func (x *execution) v5Interfaces(records []byte, from, to int) {
 	in, out, srcAS, dstAS := b.InIf[from:to], b.OutIf[from:to], b.SrcAS[from:to], b.DstAS[from:to]
 	out, srcAS, dstAS = out[:len(in)], srcAS[:len(in)], dstAS[:len(in)]
 	for i := range in {
-		r := (*[recordV5]byte)(records[i*recordV5:])
+		r := recordOfV5(records, i)
 		in[i], out[i] = uint32(be.Uint16(r[12:])), uint32(be.Uint16(r[14:]))
 		srcAS[i], dstAS[i] = uint32(be.Uint16(r[40:])), uint32(be.Uint16(r[42:]))
 	}
@@ -88,9 +88,15 @@ func (x *execution) v5Ports(records []byte, from, to int) {
 	dst, flags = dst[:len(src)], flags[:len(src)]
 	proto, tos, srcNet, dstNet = proto[:len(src)], tos[:len(src)], srcNet[:len(src)], dstNet[:len(src)]
 	for i := range src {
-		r := (*[recordV5]byte)(records[i*recordV5:])
+		r := recordOfV5(records, i)
 		src[i], dst[i], flags[i] = be.Uint16(r[32:]), be.Uint16(r[34:]), uint16(r[37])
 		proto[i], tos[i] = r[38], r[39]
 		srcNet[i], dstNet[i] = r[44], r[45]
 	}
+}
+
+// recordOfV5 returns record i.
+func recordOfV5(records []byte, i int) *[recordV5]byte {
+	k := i * recordV5
+	return (*[recordV5]byte)(records[k : k+recordV5 : k+recordV5])
 }

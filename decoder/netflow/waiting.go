@@ -102,7 +102,7 @@ func (d *Decoder) releaseWaiting(m *message) {
 			released.flowType = decoder.TypeIPFIX
 		}
 		var t *template
-		if released.domain = d.domain(m.exporter, set.version, set.domain); released.domain != nil {
+		if released.domain = d.domain(m.exporter, set.version, set.domain, m.receivedMs); released.domain != nil {
 			t = d.template(&released, set.id)
 		}
 		if t == nil {
