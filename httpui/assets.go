@@ -98,7 +98,7 @@ func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body := file.plain
-	if file.compressed != nil && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+	if file.compressed != nil && acceptsGzip(r) {
 		h.Set("Content-Encoding", "gzip")
 		body = file.compressed
 	}

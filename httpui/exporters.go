@@ -1,6 +1,7 @@
 package httpui
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -9,6 +10,10 @@ import (
 	"github.com/nfstats/nfstats/decoder/netflow"
 	"github.com/nfstats/nfstats/store"
 )
+
+// decoderPatience bounds the wait for the decoders, which answer between two
+// datagrams.
+const decoderPatience = 5 * time.Second
 
 // exporterAnswer is one exporter of GET /api/v1/exporters.
 type exporterAnswer struct {
@@ -27,7 +32,9 @@ func (s *Server) exporters(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	live, err := s.deps.Live(r.Context())
+	asking, cancel := context.WithTimeout(r.Context(), decoderPatience)
+	defer cancel()
+	live, err := s.deps.Live(asking)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +61,9 @@ func (s *Server) templates(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, badRequest("%q is not an address", r.PathValue("address"))
 	}
-	templates, err := s.deps.Templates(r.Context(), address)
+	asking, cancel := context.WithTimeout(r.Context(), decoderPatience)
+	defer cancel()
+	templates, err := s.deps.Templates(asking, address)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package httpui
 import (
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 )
 
@@ -27,24 +28,31 @@ func withSecurityHeaders(next http.Handler) http.Handler {
 	})
 }
 
-// withKnownHosts refuses requests for host names that are not ours, so that a
-// page elsewhere cannot point its own name at this server and read it (DNS
-// rebinding). Addresses cannot be rebound and are always accepted.
-func withKnownHosts(allowed []string, next http.Handler) http.Handler {
+// knownHosts refuses requests for host names that are not ours, so that a page
+// elsewhere cannot point its own name at this server and read it (DNS rebinding).
+// Known are localhost, the name in the listen address and the configured ones.
+// Addresses cannot be rebound and are always accepted.
+func (s *Server) knownHosts(next http.Handler) http.Handler {
 	known := map[string]bool{"localhost": true}
-	for _, name := range allowed {
-		known[strings.ToLower(name)] = true
+	for _, name := range append([]string{s.config.Listen}, s.config.AllowedHosts...) {
+		known[hostName(name)] = true
 	}
+	delete(known, "") // of a wildcard listen address
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host := r.Host
-		if name, _, err := net.SplitHostPort(host); err == nil {
-			host = name
-		}
-		host = strings.ToLower(strings.Trim(host, "[]"))
-		if !known[host] && net.ParseIP(host) == nil {
-			http.Error(w, "This host name is not known here. Add it to http.allowed_hosts in the configuration.", http.StatusMisdirectedRequest)
+		host := hostName(r.Host)
+		if _, err := netip.ParseAddr(host); err != nil && !known[host] {
+			s.fail(w, r, http.StatusMisdirectedRequest, "This host name is not known here. Add it to http.allowed_hosts in the configuration.")
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// hostName returns the name or address of host or host:port in lower case,
+// without brackets and the root's dot.
+func hostName(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
 }

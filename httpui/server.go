@@ -32,6 +32,7 @@ type Config struct {
 type flows interface {
 	Traffic(ctx context.Context, q store.TrafficQuery) (*store.Traffic, error)
 	Exporters(ctx context.Context, from, to time.Time) ([]store.Exporter, error)
+	Extent(ctx context.Context) (store.Extent, error)
 }
 
 // Dependencies are what the server asks.
@@ -49,6 +50,7 @@ type Dependencies struct {
 type Server struct {
 	config   Config
 	deps     Dependencies
+	metrics  *metrics
 	handler  http.Handler
 	listener net.Listener
 }
@@ -71,6 +73,13 @@ func New(config Config, deps Dependencies) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.metrics = newMetrics(deps.Registry)
+	s.handler = s.routes(files, page)
+	return s, nil
+}
+
+// routes wires the handlers; what stands outermost comes last.
+func (s *Server) routes(files *assets, page []byte) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /assets/", files)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
@@ -78,17 +87,20 @@ func New(config Config, deps Dependencies) (*Server, error) {
 		w.Header().Set("Cache-Control", "no-cache")
 		w.Write(page)
 	})
-	mux.HandleFunc("GET /api/v1/traffic", s.api(s.traffic))
-	mux.HandleFunc("GET /api/v1/exporters", s.api(s.exporters))
-	mux.HandleFunc("GET /api/v1/exporters/{address}/templates", s.api(s.templates))
-	mux.HandleFunc("GET /api/v1/status", s.api(s.status))
-	mux.HandleFunc("/api/", s.api(func(*http.Request) (any, error) { return nil, notFound("there is no such API") }))
+	mux.HandleFunc("/api/v1/traffic", s.api(s.traffic))
+	mux.HandleFunc("/api/v1/exporters", s.api(s.exporters))
+	mux.HandleFunc("/api/v1/exporters/{address}/templates", s.api(s.templates))
+	mux.HandleFunc("/api/v1/status", s.api(s.status))
+	mux.HandleFunc("/api/", s.api(func(*http.Request) (any, error) { return nil, notFound("There is no such API.") }))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.readyz)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(deps.Registry, promhttp.HandlerOpts{}))
-	guarded := http.NewCrossOriginProtection().Handler(mux)
-	s.handler = withSecurityHeaders(withKnownHosts(config.AllowedHosts, guarded))
-	return s, nil
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.deps.Registry, promhttp.HandlerOpts{}))
+
+	origins := http.NewCrossOriginProtection()
+	origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, http.StatusForbidden, "A page of another origin may not change anything here.")
+	}))
+	return withRequestID(withSecurityHeaders(s.observed(s.knownHosts(origins.Handler(mux)))))
 }
 
 func renderPage(static fs.FS, prefix, version string) ([]byte, error) {

@@ -1,9 +1,13 @@
 package httpui
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/netip"
+	"time"
+
+	"go.uber.org/zap"
 )
 
 // statusAnswer is GET /api/v1/status.
@@ -12,24 +16,50 @@ type statusAnswer struct {
 	Ready     bool     `json:"ready"`
 	Problems  []string `json:"problems"`
 	Receiving []string `json:"receiving"` // addresses that routers can send to: host:port
+
+	Stored *storedAnswer `json:"stored"` // null while ClickHouse cannot tell
 }
 
+// storedAnswer is what table flows holds, whatever the time range.
+type storedAnswer struct {
+	Flows    uint64 `json:"flows"`
+	OldestMs int64  `json:"oldest_ms"` // reception, Unix milliseconds; 0 for none
+	NewestMs int64  `json:"newest_ms"`
+}
+
+// extentPatience bounds how long the status waits for ClickHouse. The rest of it
+// is of use without.
+const extentPatience = 3 * time.Second
+
 func (s *Server) status(r *http.Request) (any, error) {
-	problems := s.deps.Problems(r.Context())
-	if problems == nil {
-		problems = []string{}
+	answer := statusAnswer{Version: s.config.Version, Problems: s.deps.Problems(r.Context()),
+		Receiving: reachable(s.deps.Addresses(), machineAddresses())}
+	answer.Ready = len(answer.Problems) == 0
+	if !answer.Ready {
+		return answer, nil
 	}
-	return statusAnswer{s.config.Version, len(problems) == 0, problems, reachable(s.deps.Addresses(), machineAddresses())}, nil
+	answer.Problems = []string{}
+	ctx, cancel := context.WithTimeout(r.Context(), extentPatience)
+	defer cancel()
+	extent, err := s.deps.Flows.Extent(ctx)
+	if err != nil {
+		s.deps.Logger.Warn("the status lacks what is stored", zap.Error(err))
+		return answer, nil
+	}
+	answer.Stored = &storedAnswer{Flows: extent.Flows}
+	if extent.Flows > 0 {
+		answer.Stored.OldestMs, answer.Stored.NewestMs = extent.Oldest.UnixMilli(), extent.Newest.UnixMilli()
+	}
+	return answer, nil
 }
 
 // readyz answers 200 when flows are stored and shown, else 503 with the reasons.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Cache-Control", "no-store")
 	if problems := s.deps.Problems(r.Context()); len(problems) > 0 {
-		writeJSON(w, r, http.StatusServiceUnavailable, map[string]any{"ready": false, "problems": problems})
+		s.sendJSON(w, r, http.StatusServiceUnavailable, map[string]any{"ready": false, "problems": problems})
 		return
 	}
-	writeJSON(w, r, http.StatusOK, map[string]any{"ready": true, "problems": []string{}})
+	s.sendJSON(w, r, http.StatusOK, map[string]any{"ready": true, "problems": []string{}})
 }
 
 // reachable replaces wildcard addresses by those of the machine.

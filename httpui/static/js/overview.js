@@ -57,7 +57,7 @@ export class Overview {
       get('traffic', { from, to, by: st.by }), get('exporters', { from, to }), get('status')]);
     if ([traffic, exporters, status].some((r) => r.status === 'rejected' && r.reason.name === 'AbortError')) return null;
     if (traffic.status === 'fulfilled' && exporters.status === 'fulfilled' && status.status === 'fulfilled'
-      && exporters.value.exporters.length === 0 && traffic.value.rows.length === 0 && !st.from) {
+      && status.value.stored?.flows === 0 && exporters.value.exporters.length === 0) {
       this.chart?.close();
       this.chart = null;
       document.getElementById('main')?.replaceChildren(...setup(status.value.receiving));
