@@ -11,7 +11,6 @@ import (
 
 	goflow2 "github.com/netsampler/goflow2/v2/decoders/netflow"
 	"github.com/netsampler/goflow2/v2/decoders/netflowlegacy"
-	"golang.org/x/sys/unix"
 
 	"github.com/nfstats/nfstats/decoder"
 	"github.com/nfstats/nfstats/decoder/netflow/generate"
@@ -113,15 +112,6 @@ func compare(b *testing.B, flows int, ours, theirs func()) {
 	b.ReportMetric(median(their), "goflow2-ns/flow")
 	b.ReportMetric(median(ratio), "x-goflow2")
 	b.ReportMetric(0, "ns/op") // a mixture of both
-}
-
-// processorTime returns the processor time that the process has used.
-func processorTime(b *testing.B) time.Duration {
-	var usage unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func median(values []float64) float64 {

@@ -1,16 +1,21 @@
 package netflow
 
-import "github.com/nfstats/nfstats/decoder"
+import (
+	"cmp"
+	"slices"
 
-// compiler turns a template's fields into a plan.
+	"github.com/nfstats/nfstats/decoder"
+)
+
+// compiler turns a template's fields into a plan. Its memory is reused.
 type compiler struct {
-	fields   []field
-	little   bool
-	plan     *plan
-	position []place
-	slotOf   map[int]uint8 // by segment
-	chosen   map[choice]int
-	later    []op // that overwrite what others wrote
+	fields     []field
+	little     bool
+	plan       *plan
+	position   []place
+	slots      []int // what each slot points at, see slot
+	candidates []candidate
+	later      []op // that overwrite what others wrote
 }
 
 // place is where a field lies.
@@ -26,14 +31,22 @@ type choice struct {
 	reverse bool
 }
 
+// A candidate is the field that was chosen for a dest.
+type candidate struct {
+	choice
+	field   int
+	element element
+}
+
 // compile makes the plan of a data template, which must be valid. With little,
 // sampling intervals are in little-endian order.
-func compile(fields []field, little bool) *plan {
-	c := &compiler{fields: fields, little: little, plan: &plan{}, slotOf: map[int]uint8{}, chosen: map[choice]int{}}
+func (c *compiler) compile(fields []field, little bool) *plan {
+	*c = compiler{fields: fields, little: little, plan: &plan{},
+		position: c.position[:0], slots: c.slots[:0], candidates: c.candidates[:0], later: c.later[:0]}
 	c.lay()
-	candidates := c.choose()
+	c.choose()
 	c.addFamily()
-	for _, k := range candidates {
+	for _, k := range c.candidates {
 		c.addOp(k)
 	}
 	c.addSections()
@@ -58,41 +71,34 @@ func (c *compiler) lay() {
 	c.plan.tail = offset
 }
 
-// A candidate is the field that was chosen for a dest.
-type candidate struct {
-	choice
-	field   int
-	element element
-}
-
-// choose returns for each dest the field that fills it, in the template's order.
-func (c *compiler) choose() []candidate {
-	var candidates []candidate
+// choose finds for each dest the field that fills it, in the template's order.
+func (c *compiler) choose() {
 	for i, f := range c.fields {
 		if f.length == 0 || f.enterprise != 0 && f.enterprise != reverseEnterprise {
 			continue
 		}
 		for _, e := range elements[f.id] {
-			e.reverse = e.reverse || f.enterprise == reverseEnterprise
 			if f.length != variableLength && (!e.as.fits(int(f.length)) || f.length < uint16(e.octet)) {
 				continue
 			}
-			k := choice{e.dest, e.family, e.reverse}
-			at, taken := c.chosen[k]
-			if !taken {
-				c.chosen[k] = len(candidates)
-				candidates = append(candidates, candidate{k, i, e})
-			} else if e.rank < candidates[at].element.rank {
-				candidates[at] = candidate{k, i, e}
+			k := choice{e.dest, e.family, e.reverse || f.enterprise == reverseEnterprise}
+			at := c.find(k)
+			if at < 0 {
+				c.candidates = append(c.candidates, candidate{k, i, e})
+			} else if e.rank < c.candidates[at].element.rank {
+				c.candidates[at] = candidate{k, i, e}
 			}
 		}
 	}
-	return candidates
+}
+
+// find returns the index of the candidate for a choice, -1 if there is none.
+func (c *compiler) find(k choice) int {
+	return slices.IndexFunc(c.candidates, func(other candidate) bool { return other.choice == k })
 }
 
 func (c *compiler) has(column decoder.Columns, f family) bool {
-	_, ok := c.chosen[choice{column, f, false}]
-	return ok
+	return c.find(choice{column, f, false}) >= 0
 }
 
 // addFamily finds out whether records are IPv4, IPv6 or either.
@@ -113,19 +119,17 @@ func (c *compiler) addFamily() {
 func (c *compiler) addMixedFamily() {
 	f := &c.plan.family
 	f.mixed = true
-	seen := map[uint16]bool{}
 	for i, spec := range c.fields {
-		if spec.enterprise != 0 || seen[spec.id] {
-			continue
+		first := func() bool {
+			return i == slices.IndexFunc(c.fields, func(other field) bool { return other.id == spec.id && other.enterprise == 0 })
 		}
-		seen[spec.id] = true
 		switch {
-		case spec.id == 60 && spec.length > 0 && spec.length != variableLength:
-			version := c.op(i, element{})
-			f.version = &version
-		case (spec.id == 8 || spec.id == 12) && spec.length == 4:
+		case spec.enterprise != 0:
+		case spec.id == 60 && spec.length > 0 && spec.length != variableLength && first():
+			f.version = c.sectionOp(i, asNumber)
+		case (spec.id == 8 || spec.id == 12) && spec.length == 4 && first():
 			f.ipv4 = append(f.ipv4, c.op(i, element{}))
-		case (spec.id == 27 || spec.id == 28) && spec.length == 16:
+		case (spec.id == 27 || spec.id == 28) && spec.length == 16 && first():
 			f.ipv6 = append(f.ipv6, c.op(i, element{}))
 		}
 	}
@@ -179,8 +183,7 @@ func (c *compiler) sibling(k candidate) bool {
 	if k.family == anyFamily {
 		return false
 	}
-	_, ok := c.chosen[choice{k.dest, ipv4 + ipv6 - k.family, k.reverse}]
-	return ok
+	return c.find(choice{k.dest, ipv4 + ipv6 - k.family, k.reverse}) >= 0
 }
 
 // conversionOf6 returns how an IPv6 field is read whose IPv4 sibling fills the
@@ -237,19 +240,20 @@ func (c *compiler) op(i int, e element) op {
 }
 
 // slot returns the slot for a segment's position, or with -1-segment for the
-// variable-length value that ends it.
+// variable-length value that ends it. There are fewer than 256: at most one for
+// each choice, label and rate field.
 func (c *compiler) slot(segment int) uint8 {
-	s, ok := c.slotOf[segment]
-	if !ok {
-		s = uint8(len(c.slotOf)) // at most one for each dest, label and rate field
-		c.slotOf[segment] = s
+	s := slices.Index(c.slots, segment)
+	if s < 0 {
+		s = len(c.slots)
+		c.slots = append(c.slots, segment)
 	}
-	return s
+	return uint8(s)
 }
 
 // addSections adds the fields that are not one value for one column.
 func (c *compiler) addSections() {
-	frames := map[uint16]int{}
+	var frames [3]*op // the first is the best
 	var labels [lastLabelElement - firstLabelElement + 1]*op
 	for i, f := range c.fields {
 		if f.enterprise != 0 || f.length == 0 {
@@ -258,16 +262,16 @@ func (c *compiler) addSections() {
 		switch {
 		case f.id >= firstLabelElement && f.id <= lastLabelElement && f.length == 3:
 			if at := f.id - firstLabelElement; labels[at] == nil {
-				o := c.op(i, element{})
-				labels[at] = &o
+				labels[at] = c.sectionOp(i, asNumber)
 			}
-		case f.id == frameElement || f.id == frameElementV9 || f.id == ipHeaderElement:
-			if _, seen := frames[f.id]; !seen {
-				frames[f.id] = i
-			}
+		case f.id == frameElement && frames[0] == nil:
+			frames[0] = c.sectionOp(i, frameLink)
+		case f.id == frameElementV9 && frames[1] == nil:
+			frames[1] = c.sectionOp(i, frameLink)
+		case f.id == ipHeaderElement && frames[2] == nil:
+			frames[2] = c.sectionOp(i, frameIP)
 		case (f.id == frameSizeElement || f.id == frameSizeElementV9) && c.plan.frameSize == nil:
-			o := c.op(i, element{})
-			c.plan.frameSize = &o
+			c.plan.frameSize = c.sectionOp(i, asNumber)
 		case samplingElements[f.id] && len(c.plan.rateFields) < maxRateFields:
 			c.plan.rateFields = append(c.plan.rateFields, rateField{f.id, c.op(i, element{})})
 		}
@@ -279,39 +283,29 @@ func (c *compiler) addSections() {
 		c.plan.labels = append(c.plan.labels, *o)
 		c.plan.partial |= decoder.ColumnMPLSLabels
 	}
-	for _, id := range []uint16{frameElement, frameElementV9, ipHeaderElement} {
-		if i, ok := frames[id]; ok {
-			o := c.op(i, element{octet: 0})
-			o.as = frameLink
-			if id == ipHeaderElement {
-				o.as = frameIP
-			}
-			c.plan.frame = &o
-			c.plan.partial |= frameColumns
-			break
-		}
+	if c.plan.frame = cmp.Or(frames[0], frames[1], frames[2]); c.plan.frame != nil {
+		c.plan.partial |= frameColumns
 	}
+}
+
+func (c *compiler) sectionOp(i int, as conversion) *op {
+	o := c.op(i, element{as: as})
+	return &o
 }
 
 // addWalk adds the steps over the variable-length fields.
 func (c *compiler) addWalk() {
-	if len(c.slotOf) == 0 {
+	if len(c.slots) == 0 {
 		c.slot(0) // a template of skipped fields alone still has records
-	}
-	slot := func(segment int) int {
-		if s, ok := c.slotOf[segment]; ok {
-			return int(s)
-		}
-		return -1
 	}
 	for i, f := range c.fields {
 		if f.length == variableLength {
 			p := c.position[i]
-			c.plan.walk = append(c.plan.walk, step{before: p.offset, value: slot(-1 - p.segment), segment: slot(p.segment + 1)})
+			c.plan.walk = append(c.plan.walk, step{before: p.offset, value: slices.Index(c.slots, -1-p.segment), segment: slices.Index(c.slots, p.segment+1)})
 		}
 	}
-	c.plan.first = slot(0)
-	c.plan.slots = len(c.slotOf)
+	c.plan.first = slices.Index(c.slots, 0)
+	c.plan.slots = len(c.slots)
 }
 
 // finish settles the columns that every row has.

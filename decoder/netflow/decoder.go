@@ -24,6 +24,7 @@ type Decoder struct {
 	generation   uint64
 
 	execution execution
+	compiler  compiler
 	fields    []field // scratch of the template parser
 }
 
@@ -65,6 +66,7 @@ type message struct {
 	rate       uint32 // from the v5 header
 
 	rowsLeft  int    // of maxRows
+	learned   int    // new templates
 	evictions int    // of templates
 	records   uint32 // data records seen, as IPFIX counts them
 	uncounted bool   // there were more records than could be counted

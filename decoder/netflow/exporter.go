@@ -53,8 +53,9 @@ type domain struct {
 const (
 	maxTemplatesPerExporter = 4096
 	maxFieldsPerExporter    = 65536
-	maxEvictionsPerDatagram = 16 // of templates; finding the oldest takes time
-	evictionScan            = 64 // exporters looked at to find one to replace
+	maxLearnedPerDatagram   = 256 // new templates
+	maxEvictionsPerDatagram = 16  // of templates; finding the oldest takes time
+	evictionScan            = 64  // exporters looked at to find one to replace
 )
 
 // exporter returns the exporter of a valid datagram, made if it is new, or nil

@@ -175,7 +175,7 @@ func (d *Decoder) readDomain(r *reader, e *exporter) *domain {
 			return nil
 		}
 		if !options {
-			t.plan = compile(t.fields, e.little)
+			t.plan = d.compiler.compile(t.fields, e.little)
 		}
 		d.addTemplate(e, dom, t)
 	}

@@ -1,7 +1,6 @@
 package netflow
 
 import (
-	"maps"
 	"slices"
 )
 
@@ -126,14 +125,16 @@ func (d *Decoder) learn(m *message, id uint16, fields []field, scopes int, optio
 	old := m.domain.templates[id]
 	reason := numReasons
 	switch {
+	case count > d.config.MaxFields:
+		reason = int(ReasonTemplateTooLarge)
 	case id < firstDataSet, length == 0, options && scopes == count:
 		reason = int(ReasonBadTemplate)
-	case count > d.config.MaxFields, length > d.config.MaxRecordLength:
+	case length > d.config.MaxRecordLength:
 		reason = int(ReasonTemplateTooLarge)
 	case old != nil && old.scopes == scopes && (old.plan == nil) == options && slices.Equal(old.fields, fields):
 		old.refreshedMs = m.receivedMs
 		return
-	case !d.makeRoom(m, old, len(fields)):
+	case m.learned >= maxLearnedPerDatagram, !d.makeRoom(m, old, len(fields)):
 		reason = int(ReasonTooManyTemplates)
 	}
 	if old != nil {
@@ -145,8 +146,9 @@ func (d *Decoder) learn(m *message, id uint16, fields []field, scopes int, optio
 	}
 	t := &template{id: id, scopes: scopes, fields: slices.Clone(fields), length: length, learnedMs: m.receivedMs, refreshedMs: m.receivedMs, usedMs: m.receivedMs}
 	if !options {
-		t.plan = compile(t.fields, m.exporter.little)
+		t.plan = d.compiler.compile(t.fields, m.exporter.little)
 	}
+	m.learned++
 	d.addTemplate(m.exporter, m.domain, t)
 	m.exporter.waiting.ready = m.exporter.waiting.ready || len(m.exporter.waiting.sets) > 0
 }
@@ -232,9 +234,12 @@ func (d *Decoder) evict(e *exporter, domains []*domain, keep *template) bool {
 	var oldest *template
 	var from *domain
 	for _, dom := range domains {
-		for _, id := range slices.Sorted(maps.Keys(dom.templates)) {
-			t := dom.templates[id]
-			if t != keep && (oldest == nil || t.lastMs() < oldest.lastMs()) {
+		for _, t := range dom.templates {
+			if t == keep {
+				continue
+			}
+			// The order of a map must not matter: of equals, the lowest ID goes.
+			if oldest == nil || t.lastMs() < oldest.lastMs() || t.lastMs() == oldest.lastMs() && from == dom && t.id < oldest.id {
 				oldest, from = t, dom
 			}
 		}
