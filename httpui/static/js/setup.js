@@ -39,7 +39,7 @@ export function setup(receiving) {
   const intro = card('No flows yet', 'This page switches to the charts when the first flow arrives.');
   intro.body.append(h('div.prose', null, h('p', null, 'Point the NetFlow v5, v9 or IPFIX export of your routers to ', receiving.length > 1 ? 'one of these addresses:' : 'this address:'),
     h('ul.addresses', null, receiving.map((a) => h('li', null, h('code', null, `UDP ${a}`)))),
-    h('p', null, 'Every version is understood on every port. Addresses 127.0.0.1 and ::1 are reached from this machine only.')));
+    h('p', null, 'Every version is understood on every port.', receiving.some((x) => /^127\.|^\[::1\]/.test(x)) && ' Addresses 127.0.0.1 and ::1 are reached from this machine only.')));
   const recipes = card('Router configuration', 'Lines to paste; adapt interfaces and the sampling rate.');
   recipes.body.append(h('div.recipes', null, snippets(receiving[0] ?? '192.0.2.1:2055').map(([name, text]) => h('section', null, h('h3', null, name), h('pre', { tabindex: '0', 'aria-label': `${name} configuration` }, text)))));
   return [intro.el, recipes.el];
