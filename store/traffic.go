@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -151,11 +152,11 @@ FROM points GROUP BY point, named, shown`, dimension.value, dimension.name)
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read traffic: %w", err)
 	}
-	slices.SortStableFunc(t.Rows, func(a, b TrafficRow) int {
+	slices.SortFunc(t.Rows, func(a, b TrafficRow) int {
 		if a.Other != b.Other {
 			return map[bool]int{true: 1, false: -1}[a.Other]
 		}
-		return -compareFloat(total(a.BitsPerSecond), total(b.BitsPerSecond))
+		return cmp.Or(cmp.Compare(total(b.BitsPerSecond), total(a.BitsPerSecond)), cmp.Compare(a.Value, b.Value))
 	})
 	t.Meta.ElapsedMs = time.Since(started).Milliseconds()
 	return t, nil
@@ -168,16 +169,6 @@ func total(values []float64) (sum float64) {
 		sum += v
 	}
 	return sum
-}
-
-func compareFloat(a, b float64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // Exporter is what the tables hold of one exporter in a time range.
