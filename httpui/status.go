@@ -33,7 +33,7 @@ const extentPatience = 3 * time.Second
 
 func (s *Server) status(r *http.Request) (any, error) {
 	answer := statusAnswer{Version: s.config.Version, Problems: s.deps.Problems(r.Context()),
-		Receiving: reachable(s.deps.Addresses(), machineAddresses())}
+		Receiving: Reachable(s.deps.Addresses())}
 	answer.Ready = len(answer.Problems) == 0
 	if !answer.Ready {
 		return answer, nil
@@ -60,6 +60,12 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.sendJSON(w, r, http.StatusOK, map[string]any{"ready": true, "problems": []string{}})
+}
+
+// Reachable returns where routers can send flows, host:port: the addresses that
+// are listened on, wildcard ones replaced by those of the machine.
+func Reachable(listening []netip.AddrPort) []string {
+	return reachable(listening, machineAddresses())
 }
 
 // reachable replaces wildcard addresses by those of the machine.

@@ -152,9 +152,7 @@ func decoderConfig(cfg configs.Decoder) netflow.Config {
 
 // announce says where to point routers and browsers.
 func announce(c *collector.Collector, cfg *configs.Config, logger *zap.Logger) {
-	for _, address := range c.Addresses() {
-		logger.Info("point your routers' NetFlow v5, v9 or IPFIX export here", zap.String("udp", address.String()))
-	}
+	logger.Info("point your routers' NetFlow v5, v9 or IPFIX export to one of these", zap.Strings("udp", httpui.Reachable(c.Addresses())))
 	if cfg.Store.ClickHouse == "" && cfg.Store.Embedded.Listen != "" {
 		logger.Info("query with SQL, read-only", zap.String("url", "http://"+cfg.Store.Embedded.Listen))
 	}
