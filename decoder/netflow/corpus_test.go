@@ -146,3 +146,7 @@ func decodeAll(d *Decoder, datagrams []datagram) *decoder.Batch {
 	}
 	return b
 }
+
+func netipWithPort(a netip.AddrPort, port uint16) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr(), port)
+}

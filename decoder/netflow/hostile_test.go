@@ -68,8 +68,6 @@ func hostileCases(t testing.TB) []hostileCase {
 			0, []Reason{ReasonBadTemplate, ReasonUnknownTemplate}},
 		{"v9 options template without fields",
 			[][]byte{message9().Templates(generate.Template{ID: 256, Scopes: []generate.Field{}}).Data(256).Bytes()}, 0, []Reason{ReasonBadTemplate}},
-		{"v9 options template with scopes only",
-			[][]byte{message9().Templates(generate.Template{ID: 256, Scopes: []generate.Field{{ID: 1, Length: 4}}}).Bytes()}, 0, []Reason{ReasonBadTemplate}},
 		{"IPFIX options template of zero-length fields",
 			[][]byte{message10().Templates(generate.Template{ID: 256, Scopes: []generate.Field{{ID: 149}}, Fields: []generate.Field{{ID: 34}}}).Data(256).Bytes()},
 			0, []Reason{ReasonBadTemplate}},

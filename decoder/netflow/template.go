@@ -127,7 +127,7 @@ func (d *Decoder) learn(m *message, id uint16, fields []field, scopes int, optio
 	switch {
 	case count > d.config.MaxFields:
 		reason = int(ReasonTemplateTooLarge)
-	case id < firstDataSet, length == 0, options && scopes == count:
+	case id < firstDataSet, length == 0:
 		reason = int(ReasonBadTemplate)
 	case length > d.config.MaxRecordLength:
 		reason = int(ReasonTemplateTooLarge)
