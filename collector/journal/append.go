@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -128,6 +129,7 @@ func (j *Journal) activate(s *segment) {
 	j.active = s
 	j.mu.Lock()
 	j.segments = append(j.segments, s)
+	j.newNames = j.newNames || s.file != nil
 	j.blockFrom = j.end.Offset // no block spans segments
 	j.mu.Unlock()
 }
@@ -146,6 +148,8 @@ func (j *Journal) seal() {
 	}
 	if s.file != nil {
 		j.unsynced = append(j.unsynced, s.file)
+	} else {
+		s.memory = slices.Clone(s.memory[:s.size()]) // what is not used is free again
 	}
 	j.mu.Unlock()
 	if s.end == s.base && s.file != nil {
@@ -167,57 +171,6 @@ func (j *Journal) degrade(err error) {
 	j.degraded = true
 	j.problems.set(problemWrite, err)
 	j.mu.Unlock()
-}
-
-// memoryInUse returns the bytes of all memory segments.
-func (j *Journal) memoryInUse() (total int64) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, s := range j.segments {
-		total += int64(len(s.memory))
-	}
-	return total
-}
-
-// moveMemoryToDisk writes the segments that had to stay in memory to files, in
-// their order. When all are, Append uses the disk again.
-func (j *Journal) moveMemoryToDisk() {
-	j.appendMu.Lock()
-	if s := j.active; s != nil && s.file == nil {
-		j.seal() // so that it can be written beside Append
-	}
-	j.appendMu.Unlock()
-
-	j.mu.Lock()
-	degraded := j.degraded
-	var waiting []*segment
-	for _, s := range j.segments {
-		if s.memory != nil && s.sealed {
-			waiting = append(waiting, s)
-		}
-	}
-	j.mu.Unlock()
-	if !degraded && len(waiting) == 0 {
-		return
-	}
-	for _, s := range waiting {
-		path, err := s.moveToDisk(j.config.Dir)
-		if err != nil {
-			j.mu.Lock()
-			j.problems.set(problemWrite, err)
-			j.mu.Unlock()
-			return
-		}
-		j.mu.Lock()
-		s.path, s.memory = path, nil
-		j.mu.Unlock()
-	}
-	j.appendMu.Lock()
-	j.mu.Lock()
-	j.degraded = false
-	j.problems.set(problemWrite, nil)
-	j.mu.Unlock()
-	j.appendMu.Unlock()
 }
 
 func isClosed(err error) bool { return errors.Is(err, os.ErrClosed) }

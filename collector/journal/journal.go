@@ -51,6 +51,7 @@ type Journal struct {
 	segments   []*segment // in the order of their positions; the active one is the last
 	unsynced   []*os.File // of sealed segments; sync closes them
 	synced     Position   // everything before is durable
+	newNames   bool       // files were made since
 	end        Position   // where the next record goes; changed under appendMu too
 	blockFrom  uint64     // offset where the open block starts; changed under appendMu too
 	blockSince time.Time  // when its first record came
@@ -61,6 +62,7 @@ type Journal struct {
 	flights    []flight // delivered blocks that are not, or follow one that is not
 	progress   chan struct{}
 	saved      Position // of the checkpoint
+	state      []byte   // of the checkpoint at opening
 	lost       [reasons]Loss
 	problems   problems
 }
@@ -131,7 +133,8 @@ func (j *Journal) Close() error {
 func (j *Journal) sync() error {
 	j.mu.Lock()
 	end, files := j.end, j.unsynced
-	j.unsynced = nil
+	newNames := j.newNames
+	j.unsynced, j.newNames = nil, false
 	var active *os.File
 	if n := len(j.segments); n > 0 && !j.segments[n-1].sealed {
 		active = j.segments[n-1].file
@@ -155,8 +158,10 @@ func (j *Journal) sync() error {
 			failed = err
 		}
 	}
-	if err := syncDir(j.config.Dir); err != nil {
-		failed = err
+	if newNames {
+		if err := syncDir(j.config.Dir); err != nil {
+			failed = err
+		}
 	}
 	if failed != nil {
 		failed = fmt.Errorf("make the journal durable: %w", failed)

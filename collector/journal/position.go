@@ -57,20 +57,23 @@ type Reason uint8
 
 // Reasons of loss.
 const (
-	Overflow   Reason = iota // the journal reached MaxSize before the datagrams were read
-	Damaged                  // their records cannot be read: bit rot, lost or cut files, a write that a crash interrupted
-	MemoryFull               // the disk took no writes and memory was full up to MemoryBound
-	TooLong                  // longer than MaxPayload
+	Overflow         Reason = iota // the journal reached MaxSize before the datagrams were read
+	Damaged                        // their records cannot be read: bit rot, lost or cut files, a write that a crash interrupted
+	MemoryFull                     // the disk took no writes and memory was full up to MemoryBound
+	TooLong                        // longer than MaxPayload
+	RejectedOverflow               // in rejected blocks, to make room for another one
 	reasons
 )
 
-var reasonNames = [reasons]string{"journal_overflow", "journal_damaged", "journal_memory_full", "journal_too_long"}
+var reasonNames = [reasons]string{
+	"journal_overflow", "journal_damaged", "journal_memory_full", "journal_too_long", "rejected_overflow",
+}
 
 // String returns the reason as it stands in metrics.
 func (r Reason) String() string { return reasonNames[r] }
 
 // Reasons returns all reasons of loss.
-func Reasons() []Reason { return []Reason{Overflow, Damaged, MemoryFull, TooLong} }
+func Reasons() []Reason { return []Reason{Overflow, Damaged, MemoryFull, TooLong, RejectedOverflow} }
 
 // A Loss counts what is gone. Bytes are those of records, or of unreadable
 // bytes in their place.

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -17,8 +19,8 @@ import (
 // room again.
 type segment struct {
 	header
-	capacity  int64 // bytes of the file, header included
-	recovered bool  // written before this process opened the journal
+	capacity  int64    // bytes of the file, header included
+	recovered bool     // written before this process opened the journal
 	file      *os.File // for writing; used under Journal.appendMu
 
 	// Under Journal.mu:
@@ -150,7 +152,7 @@ func (j *Journal) openSource(s *segment) (source, error) {
 // as the files' sizes and the next segments' starts tell; that of the last one
 // lacks its number of datagrams. A file of another format version is an error.
 func listSegments(dir string) ([]*segment, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, "*"+segmentSuffix))
+	paths, err := filesWithSuffix(dir, segmentSuffix)
 	if err != nil {
 		return nil, fmt.Errorf("list journal segments: %w", err)
 	}
@@ -166,7 +168,7 @@ func listSegments(dir string) ([]*segment, error) {
 		list = append(list, s)
 	}
 	slices.SortFunc(list, func(a, b *segment) int {
-		return bytes.Compare([]byte(a.name()), []byte(b.name())) // the base comes first in the name
+		return cmp.Or(cmp.Compare(a.base.Offset, b.base.Offset), cmp.Compare(a.base.Datagrams, b.base.Datagrams))
 	})
 	for i, s := range list[:max(0, len(list)-1)] {
 		next := list[i+1].base
@@ -174,6 +176,21 @@ func listSegments(dir string) ([]*segment, error) {
 		s.end.Datagrams = next.Datagrams
 	}
 	return list, nil
+}
+
+// filesWithSuffix returns the paths of what ends so in a folder.
+func filesWithSuffix(dir, suffix string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), suffix) {
+			paths = append(paths, filepath.Join(dir, e.Name()))
+		}
+	}
+	return paths, nil
 }
 
 // statSegment looks at a segment's name, header and size.
