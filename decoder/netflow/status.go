@@ -155,7 +155,8 @@ type ExporterNames struct {
 	Samplers     []SamplerName     `json:"samplers"`
 }
 
-// InterfaceName is the name of an interface.
+// InterfaceName is the name of an interface: its description where the exporter
+// tells nothing else.
 type InterfaceName struct {
 	Domain      uint32 `json:"domain"`
 	IfIndex     uint32 `json:"if_index"`
@@ -201,7 +202,7 @@ func (d *Decoder) Names() []ExporterNames {
 			entry := e.names.entries[key]
 			switch key.kind {
 			case nameInterface:
-				n.Interfaces = append(n.Interfaces, InterfaceName{key.domain, uint32(key.id), entry.name, entry.description})
+				n.Interfaces = append(n.Interfaces, InterfaceName{key.domain, uint32(key.id), cmp.Or(entry.name, entry.description), entry.description})
 			case nameVRF:
 				n.VRFs = append(n.VRFs, VRFName{key.domain, uint32(key.id), entry.name})
 			case nameApplication:
