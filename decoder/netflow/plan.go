@@ -65,9 +65,11 @@ type op struct {
 
 // familyPlan finds the IP version of records whose template has the addresses
 // of both: what field ipVersion says, else the version whose addresses are not
-// all zero, else IPv4.
+// all zero. Where both are not, one packet is inside the other, and the fields
+// of the outer one come first (RFC 7011 §8). Where both are, it is IPv4.
 type familyPlan struct {
 	mixed   bool
+	outer6  bool // the IPv6 addresses come first
 	version *op
 	ipv4    []op
 	ipv6    []op

@@ -85,7 +85,7 @@ func (x *execution) findFamily(f *familyPlan, n int) {
 		}
 		if etype == 0 {
 			etype = ethernetTypeIPv4
-			if nonZero(f.ipv6, i) && !nonZero(f.ipv4, i) {
+			if nonZero(f.ipv6, i) && (f.outer6 || !nonZero(f.ipv4, i)) {
 				etype = ethernetTypeIPv6
 			}
 		}
