@@ -2,15 +2,19 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/nfstats/nfstats/collector/journal"
 	"github.com/nfstats/nfstats/decoder"
 	"github.com/nfstats/nfstats/decoder/netflow"
 	"github.com/nfstats/nfstats/store"
@@ -23,15 +27,13 @@ type Config struct {
 	Allow         []netip.Prefix // accepted exporters; none: everybody
 	ReceiveBuffer int            // bytes for each socket
 	Sockets       int            // for each address; 0: one for each CPU, at most four
-	QueueSize     int64          // bytes of datagrams that may wait for the store
-	BlockSize     int            // bytes of datagrams in one block
-	BlockAge      time.Duration  // age at which a block goes though it is not full
+	Journal       journal.Config // what waits for the store, and the size of inserts
 	Decoder       netflow.Config
 }
 
 // stopGrace bounds how long a stop waits for the store to take what was
-// received.
-const stopGrace = 30 * time.Second
+// received. What it does not take stays in the journal.
+const stopGrace = 10 * time.Second
 
 // flowStore is what takes the rows; *store.Store in the program.
 type flowStore interface {
@@ -44,29 +46,43 @@ type Collector struct {
 	store   flowStore
 	logger  *zap.Logger
 	metrics *metrics
-	queue   *queue
 	workers []*worker
 	sockets []*socket
+
+	journal  *journal.Journal
+	decoding sync.WaitGroup // the workers
+	unstored atomic.Bool    // the stop came before the store took everything
 }
 
-// New makes a collector; Listen opens its sockets and Run starts it.
+// New makes a collector; Open takes its journal and sockets, and Run starts it.
 func New(config Config, flows flowStore, registry prometheus.Registerer, logger *zap.Logger) (*Collector, error) {
-	c := &Collector{config: config, store: flows, logger: logger,
-		queue: newQueue(config.QueueSize, config.BlockSize, config.BlockAge)}
-	c.metrics = newMetrics(registry, c)
-	for i := range max(1, min(runtime.GOMAXPROCS(0), 16)) {
-		w, err := newWorker(c, uint32(i))
-		if err != nil {
-			return nil, err
-		}
-		c.workers = append(c.workers, w)
+	if err := config.Journal.Validate(); err != nil {
+		return nil, err
 	}
+	c := &Collector{config: config, store: flows, logger: logger}
+	c.metrics = newMetrics(registry)
+	registry.MustRegister(decoded{c}, journaled{c})
 	return c, nil
 }
 
-// Listen opens the sockets, from when on the kernel keeps what arrives. It
-// warns where the kernel grants less buffer than asked for.
-func (c *Collector) Listen(ctx context.Context) error {
+// Open opens the journal, gives the decoders the states in it, and opens the
+// sockets, from when on the kernel keeps what arrives. It warns where the kernel
+// grants less buffer than asked for. After an error nothing stays open.
+func (c *Collector) Open(ctx context.Context) (err error) {
+	if c.journal, err = journal.Open(c.config.Journal, c.logger.Named("journal")); err != nil {
+		return err
+	}
+	if err = c.makeWorkers(max(1, min(runtime.GOMAXPROCS(0), 16))); err == nil {
+		err = c.listen(ctx)
+	}
+	if err != nil {
+		closeSockets(c.sockets)
+		c.journal.Close()
+	}
+	return err
+}
+
+func (c *Collector) listen(ctx context.Context) error {
 	n := c.config.Sockets
 	if n == 0 {
 		n = min(runtime.GOMAXPROCS(0), 4)
@@ -74,7 +90,6 @@ func (c *Collector) Listen(ctx context.Context) error {
 	for _, address := range c.config.Listen {
 		sockets, granted, err := listen(ctx, address, n, c.config.ReceiveBuffer)
 		if err != nil {
-			closeSockets(c.sockets)
 			return err
 		}
 		c.sockets = append(c.sockets, sockets...)
@@ -132,29 +147,40 @@ func (c *Collector) total(ctx context.Context) (total netflow.Counters, err erro
 	return total, nil
 }
 
+// Problems tells what does not work with the journal now; none: all is well.
+func (c *Collector) Problems() []string {
+	if s := c.journal.Status(); s.Err != nil {
+		return []string{"journal: " + s.Err.Error()}
+	}
+	return nil
+}
+
 // Run receives until ctx ends. Then it closes the sockets, stores what was
-// received (for at most 30 s) and returns.
+// received (for at most 10 s; the rest stays in the journal) and returns.
 func (c *Collector) Run(ctx context.Context) error {
 	storing, stopStoring := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopStoring()
 	context.AfterFunc(ctx, func() { time.AfterFunc(stopGrace, stopStoring) })
+	keeping, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
 
-	var receivers, pipeline errgroup.Group
+	var receivers, pipeline, keeper errgroup.Group
+	keeper.Go(func() error { return c.journal.Run(keeping) })
 	for _, w := range c.workers {
-		pipeline.Go(func() error { w.run(storing); return nil })
+		c.decoding.Go(func() { w.run(storing) })
 	}
 	pipeline.Go(func() error { c.dispatch(storing); return nil })
 	for _, s := range c.sockets {
 		receivers.Go(func() error { s.receive(ctx, c.logger, c.accept); return nil })
 	}
 	receivers.Wait()
-	c.queue.close()
+	c.journal.Drain()
 	pipeline.Wait()
-	return nil
+	stopKeeping()
+	return errors.Join(keeper.Wait(), c.journal.Close())
 }
 
 // accept is what a receiver does with each burst.
-func (c *Collector) accept(burst []datagram, kernelDrops uint32) {
+func (c *Collector) accept(burst []journal.Datagram, kernelDrops uint32) {
 	c.metrics.kernelDrops.Add(float64(kernelDrops))
 	c.metrics.datagrams.Add(float64(len(burst)))
 	if len(c.config.Allow) > 0 {
@@ -162,20 +188,18 @@ func (c *Collector) accept(burst []datagram, kernelDrops uint32) {
 	}
 	bytes := 0
 	for _, d := range burst {
-		bytes += len(d.payload)
+		bytes += len(d.Payload)
 	}
 	c.metrics.bytes.Add(float64(bytes))
-	if dropped := c.queue.append(burst); dropped > 0 {
-		c.metrics.queueFull.Add(float64(dropped))
-	}
+	c.journal.Append(burst) // counts what it cannot take
 }
 
 // allowed moves the datagrams of allowed exporters to the front.
-func (c *Collector) allowed(burst []datagram) []datagram {
+func (c *Collector) allowed(burst []journal.Datagram) []journal.Datagram {
 	kept := burst[:0]
 	for _, d := range burst {
 		for _, prefix := range c.config.Allow {
-			if prefix.Contains(d.source.Addr()) {
+			if prefix.Contains(d.Source.Addr()) {
 				kept = append(kept, d)
 				break
 			}
@@ -183,22 +207,4 @@ func (c *Collector) allowed(burst []datagram) []datagram {
 	}
 	c.metrics.notAllowed.Add(float64(len(burst) - len(kept)))
 	return kept
-}
-
-// dispatch gives every block to all workers; each takes its exporters' share.
-func (c *Collector) dispatch(ctx context.Context) {
-	for {
-		b := c.queue.next(ctx)
-		if b == nil {
-			for _, w := range c.workers {
-				close(w.blocks)
-			}
-			return
-		}
-		s := &share{block: b, queue: c.queue}
-		s.open.Store(int32(len(c.workers)))
-		for _, w := range c.workers {
-			w.blocks <- s
-		}
-	}
 }

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/nfstats/nfstats/collector/journal"
 	"github.com/nfstats/nfstats/decoder"
 	"github.com/nfstats/nfstats/decoder/netflow"
 	"github.com/nfstats/nfstats/store"
@@ -50,8 +51,9 @@ func (r *refusing) stored() int {
 
 func run(t *testing.T, flows flowStore, change func(*Config)) (c *Collector, stop func()) {
 	t.Helper()
-	config := Config{Listen: []string{"127.0.0.1:0"}, Name: "test", ReceiveBuffer: 1 << 20, QueueSize: 8 << 20,
-		BlockSize: 64 << 10, BlockAge: 20 * time.Millisecond, Decoder: netflow.Default()}
+	config := Config{Listen: []string{"127.0.0.1:0"}, Name: "test", ReceiveBuffer: 1 << 20, Journal: journal.Default(),
+		Decoder: netflow.Default()}
+	config.Journal.Dir, config.Journal.BlockAge = t.TempDir(), 20*time.Millisecond
 	if change != nil {
 		change(&config)
 	}
@@ -59,7 +61,7 @@ func run(t *testing.T, flows flowStore, change func(*Config)) (c *Collector, sto
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Listen(t.Context()); err != nil {
+	if err := c.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -106,8 +108,8 @@ func TestEveryDatagramIsStoredOnceInSpiteOfRefusals(t *testing.T) {
 			t.Errorf("token %s was stored %d times", token, n)
 		}
 	}
-	if left := c.queue.size(); left != 0 {
-		t.Errorf("%d bytes are left in the queue", left)
+	if s := c.journal.Status(); s.Done != s.Written || s.Checkpoint != s.Written {
+		t.Errorf("the journal is not empty: %+v", s)
 	}
 	if got := testutil.ToFloat64(c.metrics.insertErrors); got != 5 {
 		t.Errorf("%v insert errors, want 5", got)
@@ -116,7 +118,7 @@ func TestEveryDatagramIsStoredOnceInSpiteOfRefusals(t *testing.T) {
 
 func TestStopStoresWhatTheSocketHolds(t *testing.T) {
 	flows := &refusing{tokens: map[string]int{}}
-	c, stop := run(t, flows, func(c *Config) { c.BlockAge = time.Minute })
+	c, stop := run(t, flows, func(c *Config) { c.Journal.BlockAge = time.Minute })
 	send(t, c, 300)
 	stop()
 	if flows.stored() != 300 {
@@ -151,66 +153,58 @@ func TestExportersAnswerWhileTheStoreIsAway(t *testing.T) {
 	}
 }
 
-func TestFullQueueDropsAndCounts(t *testing.T) {
-	q := newQueue(10_000, 4096, time.Hour)
-	payload := make([]byte, 1000)
-	dropped := 0
-	for range 30 {
-		dropped += q.append([]datagram{{receivedMs: 1, payload: payload}})
-	}
-	if kept := 30 - dropped; kept != 9 { // 9 × 1,028 bytes fit into 10,000
-		t.Errorf("%d datagrams were kept, want 9", kept)
-	}
-	q.close()
-	read := 0
-	for b := q.next(t.Context()); b != nil; b = q.next(t.Context()) {
-		b.each(0, 1, func(d datagram) { read += len(d.payload) })
-		q.release(b)
-	}
-	if read != 9000 || q.size() != 0 {
-		t.Errorf("%d bytes read, %d left", read, q.size())
-	}
-	if q.append([]datagram{{payload: payload}}) != 0 {
-		t.Error("a queue with room drops")
-	}
-}
-
-func TestBlockGoesWhenItIsOld(t *testing.T) {
-	q := newQueue(1<<20, 1<<20, 30*time.Millisecond)
-	done := make(chan *block)
-	go func() { done <- q.next(context.Background()) }()
-	q.append([]datagram{{receivedMs: time.Now().UnixMilli(), payload: []byte("x")}})
-	select {
-	case b := <-done:
-		if b == nil || len(b.records) != recordHeader+1 {
-			t.Errorf("got %v", b)
-		}
-	case <-time.After(time.Minute):
-		t.Fatal("the block never comes")
-	}
-}
-
 func TestShardsShareTheExporters(t *testing.T) {
-	b := &block{}
+	seen := make([]int, 3)
 	for i := range 200 {
-		b.append(datagram{receivedMs: int64(i), source: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), uint16(i)), payload: fmt.Append(nil, i)})
+		seen[shardOf(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 3)]++
 	}
-	seen := map[string]int{}
-	for shard := range uint32(3) {
-		mine := 0
-		b.each(shard, 3, func(d datagram) {
-			mine++
-			seen[string(d.payload)]++
-			if want := fmt.Sprint(d.receivedMs); want != string(d.payload) || want != fmt.Sprint(d.source.Port()) {
-				t.Errorf("datagram %q has time %d and source %s", d.payload, d.receivedMs, d.source)
-			}
-		})
-		if mine < 20 {
-			t.Errorf("shard %d has only %d of 200 exporters", shard, mine)
+	for shard, exporters := range seen {
+		if exporters < 20 {
+			t.Errorf("shard %d has only %d of 200 exporters", shard, exporters)
 		}
 	}
-	if len(seen) != 200 {
-		t.Errorf("%d datagrams, want 200", len(seen))
+}
+
+func TestStatesAreReadAsTheyWereWritten(t *testing.T) {
+	for _, states := range [][][]byte{{{1, 2}, {}, {3}}, {bytes.Repeat([]byte{7}, 1000)}} {
+		written := appendStates(nil, states)
+		read, err := readStates(written)
+		if err != nil || len(read) != len(states) {
+			t.Fatalf("%v %v", read, err)
+		}
+		for i := range states {
+			if !bytes.Equal(read[i], states[i]) {
+				t.Errorf("state %d: %v", i, read[i])
+			}
+		}
+		for n := range len(written) {
+			if _, err := readStates(written[:n]); err == nil {
+				t.Errorf("%d of %d bytes are read without an error", n, len(written))
+			}
+		}
+	}
+}
+
+// TestRestartStoresEverythingOnce stops a collector whose store is away and
+// starts another one on its journal.
+func TestRestartStoresEverythingOnce(t *testing.T) {
+	dir := t.TempDir()
+	flows := &refusing{failures: 1 << 30, tokens: map[string]int{}}
+	first, stop := run(t, flows, func(c *Config) { c.Journal.Dir = dir })
+	send(t, first, 200)
+	stop()
+	if flows.stored() != 0 {
+		t.Fatalf("%d rows are stored", flows.stored())
+	}
+	flows.failures = 0
+	second, stopSecond := run(t, flows, func(c *Config) { c.Journal.Dir = dir })
+	send(t, second, 100)
+	for deadline := time.Now().Add(time.Minute); flows.stored() < 300 && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	stopSecond()
+	if flows.stored() != 300 {
+		t.Errorf("%d rows, want 300", flows.stored())
 	}
 }
 
@@ -219,7 +213,7 @@ func TestErrorLogIsLimited(t *testing.T) {
 	l := newErrorLog(zap.New(core))
 	for range 100 {
 		for _, address := range []string{"192.0.2.1", "192.0.2.2"} {
-			d := datagram{source: netip.MustParseAddrPort(address + ":1"), payload: []byte("x")}
+			d := journal.Datagram{Source: netip.MustParseAddrPort(address + ":1"), Payload: []byte("x")}
 			l.datagram(d, &netflow.Error{Reason: netflow.ReasonVersion})
 		}
 	}
@@ -238,22 +232,12 @@ func TestSecondListenerIsRefused(t *testing.T) {
 	c, _ := run(t, &refusing{tokens: map[string]int{}}, nil)
 	config := c.config
 	config.Listen = []string{c.Addresses()[0].String()}
+	config.Journal.Dir = t.TempDir()
 	other, err := New(config, &refusing{}, prometheus.NewRegistry(), zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := other.Listen(t.Context()); err == nil || !bytes.Contains([]byte(err.Error()), []byte("another program has this port")) {
+	if err := other.Open(t.Context()); err == nil || !bytes.Contains([]byte(err.Error()), []byte("another program has this port")) {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestReceivingDoesNotAllocate(t *testing.T) {
-	q := newQueue(1<<30, 1<<20, time.Hour)
-	burst := make([]datagram, 64)
-	for i := range burst {
-		burst[i] = datagram{source: netip.MustParseAddrPort("192.0.2.1:1"), payload: make([]byte, 100)}
-	}
-	if n := testing.AllocsPerRun(50, func() { q.append(burst) }); n > 0.5 {
-		t.Errorf("appending %d datagrams allocates %v times", len(burst), n)
 	}
 }

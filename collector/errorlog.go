@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/nfstats/nfstats/collector/journal"
 	"github.com/nfstats/nfstats/decoder/netflow"
 )
 
@@ -63,14 +64,14 @@ func (l *errorLog) due(kind errorKind) (suppressed int, ok bool) {
 }
 
 // datagram logs what was wrong with a datagram.
-func (l *errorLog) datagram(d datagram, err error) {
+func (l *errorLog) datagram(d journal.Datagram, err error) {
 	reason := ""
 	if e := (*netflow.Error)(nil); errors.As(err, &e) {
 		reason = e.Reason.String()
 	}
-	if suppressed, ok := l.due(errorKind{d.source.Addr(), reason}); ok {
-		l.logger.Warn("bad datagram", zap.Stringer("exporter", d.source.Addr()), zap.Uint16("port", d.source.Port()),
-			zap.Int("bytes", len(d.payload)), zap.String("reason", reason), zap.Error(err), zap.Int("left_out", suppressed))
+	if suppressed, ok := l.due(errorKind{d.Source.Addr(), reason}); ok {
+		l.logger.Warn("bad journal.Datagram", zap.Stringer("exporter", d.Source.Addr()), zap.Uint16("port", d.Source.Port()),
+			zap.Int("bytes", len(d.Payload)), zap.String("reason", reason), zap.Error(err), zap.Int("left_out", suppressed))
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/nfstats/nfstats/collector/journal"
 )
 
 // A socket is one bound UDP socket. Several share an address by SO_REUSEPORT;
@@ -71,11 +73,11 @@ func closeSockets(sockets []*socket) {
 
 // receive reads bursts until ctx ends, then empties the socket's buffer, closes
 // it and returns. deliver must not keep the datagrams.
-func (s *socket) receive(ctx context.Context, logger *zap.Logger, deliver func(burst []datagram, kernelDrops uint32)) {
+func (s *socket) receive(ctx context.Context, logger *zap.Logger, deliver func(burst []journal.Datagram, kernelDrops uint32)) {
 	defer s.conn.Close()
 	stop := context.AfterFunc(ctx, func() { s.conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
-	reader := newBurstReader()
+	reader := newBurstReader(uint16(s.conn.LocalAddr().(*net.UDPAddr).Port))
 	for {
 		err := reader.read(s, deliver)
 		switch {

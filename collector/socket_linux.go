@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nfstats/nfstats/collector/journal"
 )
 
 const (
@@ -55,15 +57,16 @@ type burstReader struct {
 	names    [burstSize]unix.RawSockaddrInet6 // large enough for IPv4 too
 	controls [burstSize][64]byte
 	buffers  []byte
-	burst    [burstSize]datagram
+	burst    [burstSize]journal.Datagram
 
-	drops    uint32 // the socket's last SO_RXQ_OVFL count
-	received int
-	errno    syscall.Errno
+	localPort uint16
+	drops     uint32 // the socket's last SO_RXQ_OVFL count
+	received  int
+	errno     syscall.Errno
 }
 
-func newBurstReader() *burstReader {
-	r := &burstReader{buffers: make([]byte, burstSize*maxDatagram)}
+func newBurstReader(localPort uint16) *burstReader {
+	r := &burstReader{localPort: localPort, buffers: make([]byte, burstSize*maxDatagram)}
 	for i := range r.messages {
 		r.vectors[i].Base = &r.buffers[i*maxDatagram]
 		r.vectors[i].SetLen(maxDatagram)
@@ -77,7 +80,7 @@ func newBurstReader() *burstReader {
 }
 
 // read waits for datagrams and delivers them as one burst.
-func (r *burstReader) read(s *socket, deliver func([]datagram, uint32)) error {
+func (r *burstReader) read(s *socket, deliver func([]journal.Datagram, uint32)) error {
 	if err := s.raw.Read(r.receive); err != nil {
 		return err
 	}
@@ -89,7 +92,7 @@ func (r *burstReader) read(s *socket, deliver func([]datagram, uint32)) error {
 }
 
 // drain delivers what the socket holds, without waiting.
-func (r *burstReader) drain(s *socket, deliver func([]datagram, uint32)) {
+func (r *burstReader) drain(s *socket, deliver func([]journal.Datagram, uint32)) {
 	for range drainReads {
 		if err := s.raw.Control(func(fd uintptr) { r.receive(fd) }); err != nil || r.errno != 0 || r.received == 0 {
 			return
@@ -119,11 +122,12 @@ func (r *burstReader) receive(fd uintptr) bool {
 
 // collect returns the burst that receive read and how many datagrams the kernel
 // has dropped since the last one.
-func (r *burstReader) collect() (burst []datagram, newDrops uint32) {
+func (r *burstReader) collect() (burst []journal.Datagram, newDrops uint32) {
 	now := time.Now().UnixMilli()
 	for i := range r.received {
 		m := &r.messages[i]
-		r.burst[i] = datagram{now, sourceAddress(&r.names[i]), r.buffers[i*maxDatagram : i*maxDatagram+int(m.length)]}
+		r.burst[i] = journal.Datagram{ReceivedMs: now, Source: sourceAddress(&r.names[i]), LocalPort: r.localPort,
+			Payload: r.buffers[i*maxDatagram : i*maxDatagram+int(m.length)]}
 		if total, ok := overflowCount(r.controls[i][:m.header.Controllen]); ok {
 			newDrops += total - r.drops // counts modulo 2³²
 			r.drops = total

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nfstats/nfstats/collector/journal"
 )
 
 const maxDatagram = 65535
@@ -26,24 +28,27 @@ func setSocketOptions(fd, buffer int) (granted int, err error) {
 
 // burstReader reads one datagram at a time, where there is no recvmmsg(2).
 type burstReader struct {
-	buffer []byte
-	burst  [1]datagram
+	localPort uint16
+	buffer    []byte
+	burst     [1]journal.Datagram
 }
 
-func newBurstReader() *burstReader { return &burstReader{buffer: make([]byte, maxDatagram)} }
+func newBurstReader(localPort uint16) *burstReader {
+	return &burstReader{localPort: localPort, buffer: make([]byte, maxDatagram)}
+}
 
-func (r *burstReader) read(s *socket, deliver func([]datagram, uint32)) error {
+func (r *burstReader) read(s *socket, deliver func([]journal.Datagram, uint32)) error {
 	n, source, err := s.conn.ReadFromUDPAddrPort(r.buffer)
 	if err != nil {
 		return err
 	}
-	r.burst[0] = datagram{time.Now().UnixMilli(), source, r.buffer[:n]}
+	r.burst[0] = journal.Datagram{ReceivedMs: time.Now().UnixMilli(), Source: source, LocalPort: r.localPort, Payload: r.buffer[:n]}
 	deliver(r.burst[:], 0) // the kernel tells no drops
 	return nil
 }
 
 // drain delivers what the socket holds.
-func (r *burstReader) drain(s *socket, deliver func([]datagram, uint32)) {
+func (r *burstReader) drain(s *socket, deliver func([]journal.Datagram, uint32)) {
 	s.conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 	for r.read(s, deliver) == nil {
 	}

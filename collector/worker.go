@@ -6,9 +6,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
 	"go.uber.org/zap"
 
+	"github.com/nfstats/nfstats/collector/journal"
 	"github.com/nfstats/nfstats/decoder"
 	"github.com/nfstats/nfstats/decoder/netflow"
 	"github.com/nfstats/nfstats/store"
@@ -22,28 +22,35 @@ const maxRows = 250_000
 // inserted and a third waits for that.
 const batchesPerWorker = 3
 
-// A share is a block that all workers take their part of. The last one done
-// releases it.
+// A share is a block that all workers take their part of.
 type share struct {
-	block *block
-	queue *queue
-	open  atomic.Int32
+	block    *journal.Block
+	journal  *journal.Journal
+	decoding atomic.Int32 // workers that still read the block
+	storing  atomic.Int32 // workers whose rows are not all stored
 }
 
-func (s *share) done() {
-	if s.open.Add(-1) == 0 {
-		s.queue.release(s.block)
+// decoded gives the block's memory back after the last worker.
+func (s *share) decoded() {
+	if s.decoding.Add(-1) == 0 {
+		s.block.Release()
+	}
+}
+
+// stored tells the journal when the last rows are in ClickHouse.
+func (s *share) stored() {
+	if s.storing.Add(-1) == 0 {
+		s.journal.Done(s.block.Range)
 	}
 }
 
 // A worker decodes the datagrams of the exporters whose addresses hash to it.
 type worker struct {
 	collector *Collector
-	shard     uint32
+	shard     int
 	decoder   *netflow.Decoder // owned by run
-	stream    string           // makes tokens unlike those of other processes
 
-	blocks  chan *share
+	tasks   chan func(context.Context) // blocks to decode and states to take, in order
 	inserts chan insert
 	batches chan *decoder.Batch // free ones
 	inspect chan func(*netflow.Decoder)
@@ -54,16 +61,16 @@ type worker struct {
 type insert struct {
 	batch *decoder.Batch
 	token string
-	share *share // done when the insert is; nil for the first parts of a share
+	share *share // stored when the insert is; nil for the first parts of a share
 }
 
-func newWorker(c *Collector, shard uint32) (*worker, error) {
+func newWorker(c *Collector, shard int) (*worker, error) {
 	d, err := netflow.New(c.config.Decoder)
 	if err != nil {
 		return nil, fmt.Errorf("configure the decoder: %w", err)
 	}
-	w := &worker{collector: c, shard: shard, decoder: d, stream: uuid.NewString(),
-		blocks: make(chan *share, 1), inserts: make(chan insert, batchesPerWorker), batches: make(chan *decoder.Batch, batchesPerWorker),
+	w := &worker{collector: c, shard: shard, decoder: d,
+		tasks: make(chan func(context.Context), 1), inserts: make(chan insert, batchesPerWorker), batches: make(chan *decoder.Batch, batchesPerWorker),
 		inspect: make(chan func(*netflow.Decoder)), errors: newErrorLog(c.logger)}
 	for range cap(w.batches) {
 		w.batches <- new(decoder.Batch)
@@ -71,8 +78,8 @@ func newWorker(c *Collector, shard uint32) (*worker, error) {
 	return w, nil
 }
 
-// run decodes and inserts until the blocks end. When ctx ends, what is not yet
-// inserted is given up.
+// run decodes and inserts until the tasks end. When ctx ends, what is not yet
+// inserted stays in the journal.
 func (w *worker) run(ctx context.Context) {
 	inserted := make(chan struct{})
 	go func() {
@@ -81,14 +88,14 @@ func (w *worker) run(ctx context.Context) {
 			w.insert(ctx, i)
 		}
 	}()
-	for blocks := w.blocks; blocks != nil; {
+	for tasks := w.tasks; tasks != nil; {
 		select {
-		case s, open := <-blocks:
+		case task, open := <-tasks:
 			if !open {
-				blocks = nil
+				tasks = nil
 				break
 			}
-			w.decode(s)
+			task(ctx)
 		case look := <-w.inspect:
 			look(w.decoder)
 		}
@@ -113,49 +120,54 @@ func (w *worker) freeBatch() *decoder.Batch {
 // decode turns the worker's share of a block into rows.
 func (w *worker) decode(s *share) {
 	batch, part := w.freeBatch(), 0
-	token := func() string { return fmt.Sprintf("%s-%d-%d", w.stream, s.block.number, part) }
-	s.block.each(w.shard, uint32(len(w.collector.workers)), func(d datagram) {
-		if err := w.decoder.Decode(d.receivedMs, d.source, d.payload, batch); err != nil {
+	token := func() string { return fmt.Sprintf("%s-%d-%d", s.block.Token(), w.shard, part) }
+	var d journal.Datagram
+	for cursor := s.block.Cursor(); cursor.Next(&d); {
+		if shardOf(d.Source.Addr(), len(w.collector.workers)) != w.shard {
+			continue
+		}
+		if err := w.decoder.Decode(d.ReceivedMs, d.Source, d.Payload, batch); err != nil {
 			w.errors.datagram(d, err)
 		}
 		if batch.Len() >= maxRows {
 			w.inserts <- insert{batch: batch, token: token()}
 			batch, part = w.freeBatch(), part+1
 		}
-	})
+	}
 	w.inserts <- insert{batch, token(), s}
+	s.decoded()
 }
 
 // insert stores a batch, retrying until it succeeds or ctx ends.
 func (w *worker) insert(ctx context.Context, i insert) {
-	c, rows := w.collector, i.batch.Len()
-	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
+	c, rows, stored := w.collector, i.batch.Len(), false
+	for wait := 100 * time.Millisecond; !stored && ctx.Err() == nil; wait = min(2*wait, 10*time.Second) {
 		start := time.Now()
 		err := c.store.InsertFlows(ctx, store.Block{Token: i.token, Collector: c.config.Name}, i.batch)
 		if err == nil {
 			c.metrics.inserted(rows, time.Since(start))
+			stored = true
 			break
 		}
 		c.metrics.insertErrors.Inc()
-		if ctx.Err() != nil {
-			c.metrics.notStored.Add(float64(rows))
-			c.logger.Error("flows are lost: the store did not take them before the stop", zap.Int("flows", rows), zap.Error(err))
-			break
-		}
 		w.errors.store(err, rows)
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):
 		}
 	}
+	if !stored {
+		c.logger.Warn("ClickHouse did not take flows before the stop; they stay in the journal for the next start", zap.Int("flows", rows))
+		c.unstored.Store(true)
+	}
 	i.batch.Reset()
 	w.batches <- i.batch
-	if i.share != nil {
-		i.share.done()
+	if i.share != nil && !c.unstored.Load() {
+		i.share.stored()
 	}
 }
 
-// look runs f on the worker's decoder between two blocks.
+// look runs f on the worker's decoder between two tasks.
 func (w *worker) look(ctx context.Context, f func(*netflow.Decoder)) error {
 	done := make(chan struct{})
 	select {

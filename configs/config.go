@@ -19,9 +19,17 @@ type Collector struct {
 	Allow         []Network     `mapstructure:"allow"`
 	ReceiveBuffer ByteSize      `mapstructure:"receive_buffer"`
 	Sockets       int           `mapstructure:"sockets"`
-	QueueSize     ByteSize      `mapstructure:"queue_size"`
 	BlockSize     ByteSize      `mapstructure:"block_size"`
 	BlockAge      time.Duration `mapstructure:"block_age"`
+	Journal       Journal       `mapstructure:"journal"`
+}
+
+// Journal configures the log of received datagrams.
+type Journal struct {
+	MaxSize      ByteSize      `mapstructure:"max_size"`
+	SegmentSize  ByteSize      `mapstructure:"segment_size"`
+	SyncInterval time.Duration `mapstructure:"sync_interval"`
+	Memory       ByteSize      `mapstructure:"memory"`
 }
 
 // Decoder configures how datagrams are understood.

@@ -26,7 +26,8 @@ func TestDefaults(t *testing.T) {
 		Collector: Collector{
 			Listen: []string{":2055", ":4739"}, ReceiveBuffer: 16 << 20,
 			Allow:     []Network{},
-			QueueSize: 256 << 20, BlockSize: 16 << 20, BlockAge: time.Second,
+			BlockSize: 16 << 20, BlockAge: time.Second,
+			Journal: Journal{MaxSize: 10 << 30, SegmentSize: 64 << 20, SyncInterval: time.Second, Memory: 256 << 20},
 		},
 		Decoder: Decoder{SamplingOverrides: []SamplingOverride{}, SharedAddresses: []Network{}, LittleEndianSampling: []Network{},
 			TemplateExpiry: 24 * time.Hour, WaitingTime: 5 * time.Minute, WaitingBytes: 128 << 10, MaxExporters: 4096, MaxTemplates: 512, MaxFields: 512},
@@ -59,7 +60,7 @@ func TestEnvironmentWinsOverFile(t *testing.T) {
 		"NFSTATS_COLLECTOR_ALLOW=192.0.2.0/24,2001:db8::/32",
 		"NFSTATS_COLLECTOR_SOCKETS=2",
 		"NFSTATS_DECODER_SAMPLING_OVERRIDES=[{exporters: 192.0.2.1, rate: 1000}]",
-		"NFSTATS_COLLECTOR_QUEUE_SIZE=1GiB",
+		"NFSTATS_COLLECTOR_JOURNAL_MAX_SIZE=1GiB",
 		"NFSTATS_STORE_EMBEDDED_LISTEN=",
 		"NFSTATS_STORE_EMBEDDED_LISTEN_WITHOUT_LANDLOCK=true",
 	})
@@ -72,7 +73,7 @@ func TestEnvironmentWinsOverFile(t *testing.T) {
 	want.Collector.Allow = []Network{{netip.MustParsePrefix("192.0.2.0/24")}, {netip.MustParsePrefix("2001:db8::/32")}}
 	want.Collector.Sockets = 2
 	want.Decoder.SamplingOverrides = []SamplingOverride{{Exporters: Network{netip.MustParsePrefix("192.0.2.1/32")}, Rate: 1000}}
-	want.Collector.QueueSize = 1 << 30
+	want.Collector.Journal.MaxSize = 1 << 30
 	want.Collector.BlockAge = 2 * time.Second
 	want.Store.Embedded.Listen = ""
 	want.Store.Embedded.ListenWithoutLandlock = true
@@ -133,7 +134,7 @@ func TestValidate(t *testing.T) {
 		{"url", func(c *Config) { c.Store.ClickHouse = "ftp://x" }, `scheme "ftp"`},
 		{"url with database", func(c *Config) { c.Store.ClickHouse = "http://x:1/db" }, "set store.database"},
 		{"OK two hosts", func(c *Config) { c.Store.ClickHouse = "clickhouse://u:p@a:9000,b:9000" }, ""},
-		{"queue", func(c *Config) { c.Collector.QueueSize = 1 << 20 }, "key collector.queue_size"},
+		{"journal", func(c *Config) { c.Collector.Journal.MaxSize = 1 << 20 }, "key collector.journal.max_size"},
 		{"override without rate", func(c *Config) { c.Decoder.SamplingOverrides = make([]SamplingOverride, 1) }, "key decoder.sampling_overrides: entry 1"},
 		{"fields", func(c *Config) { c.Decoder.MaxFields = 0 }, "key decoder.max_fields"},
 		{"level", func(c *Config) { c.Log.Level = "loud" }, "key log.level"},

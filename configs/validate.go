@@ -37,8 +37,13 @@ func (c *Config) Validate() error {
 	}
 	check("collector.sockets", between(c.Collector.Sockets, 0, 64))
 	check("collector.receive_buffer", sizeBetween(c.Collector.ReceiveBuffer, 64<<10, 1<<30))
-	check("collector.block_size", sizeBetween(c.Collector.BlockSize, 64<<10, 256<<20))
-	check("collector.queue_size", sizeBetween(c.Collector.QueueSize, 2*c.Collector.BlockSize, 1<<40))
+	check("collector.block_size", sizeBetween(c.Collector.BlockSize, 128<<10, 256<<20))
+	check("collector.journal.segment_size", sizeBetween(c.Collector.Journal.SegmentSize, 1<<20, 2<<30))
+	check("collector.journal.max_size", sizeBetween(c.Collector.Journal.MaxSize, 4*c.Collector.Journal.SegmentSize, 1<<50))
+	check("collector.journal.memory", sizeBetween(c.Collector.Journal.Memory, 1<<20, 1<<40))
+	if c.Collector.Journal.SyncInterval < 0 {
+		check("collector.journal.sync_interval", errors.New("is negative"))
+	}
 	if c.Collector.BlockAge < 10*time.Millisecond || c.Collector.BlockAge > time.Minute {
 		check("collector.block_age", fmt.Errorf("%s is not between 10ms and 1m", c.Collector.BlockAge))
 	}

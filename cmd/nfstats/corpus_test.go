@@ -55,9 +55,9 @@ func TestCorpusReachesClickHouse(t *testing.T) {
 		return err
 	})
 	d.eventually("all flows are stored", func() error {
-		waiting, err := d.metric("nfstats_collector_queue_bytes")
+		waiting, err := d.metric("nfstats_journal_unstored_datagrams")
 		if err == nil && waiting != 0 {
-			err = fmt.Errorf("%v bytes wait", waiting)
+			err = fmt.Errorf("%v datagrams wait", waiting)
 		}
 		return err
 	})

@@ -382,3 +382,34 @@ func TestSamplingOverrideAndTemplates(t *testing.T) {
 		}
 	}
 }
+
+// TestDaemonKilledUnderLoad kills daemon and engine while flows arrive. What the
+// kernel delivered is stored once, all of it.
+func TestDaemonKilledUnderLoad(t *testing.T) {
+	d := newDaemon(t)
+	d.start()
+	total := uint64(0)
+	for round := range 4 {
+		before, err := d.metric("nfstats_journal_datagrams_total")
+		if err != nil {
+			t.Fatal(err)
+		}
+		const datagrams = 200
+		for i := range datagrams {
+			d.send(fmt.Sprintf("127.0.1.%d", 1+i%7), v5Datagram(uint32(30*i), 30))
+		}
+		d.eventually("the datagrams are journaled", func() error {
+			if n, err := d.metric("nfstats_journal_datagrams_total"); err != nil || n != before+datagrams {
+				return fmt.Errorf("%v datagrams, want %v: %v", n, before+datagrams, err)
+			}
+			return nil
+		})
+		total += 30 * datagrams
+		time.Sleep(time.Duration(round) * 400 * time.Millisecond) // before, while and after they are stored
+		d.kill()
+		d.start()
+	}
+	d.expectNumber("every flow is stored", "SELECT count() FROM flows", total)
+	time.Sleep(2 * time.Second) // anything sent twice would have come by now
+	d.expectNumber("no flow is stored twice", "SELECT count() FROM flows", total)
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/nfstats/nfstats/collector"
+	"github.com/nfstats/nfstats/collector/journal"
 	"github.com/nfstats/nfstats/configs"
 	"github.com/nfstats/nfstats/decoder/netflow"
 	"github.com/nfstats/nfstats/httpui"
@@ -94,19 +96,19 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	flowCollector, err := collector.New(collector.Config{
 		Listen: cfg.Collector.Listen, Name: name, Allow: configs.Prefixes(cfg.Collector.Allow),
 		ReceiveBuffer: int(cfg.Collector.ReceiveBuffer), Sockets: cfg.Collector.Sockets,
-		QueueSize: int64(cfg.Collector.QueueSize), BlockSize: int(cfg.Collector.BlockSize), BlockAge: cfg.Collector.BlockAge,
+		Journal: journalConfig(cfg),
 		Decoder: decoderConfig(cfg.Decoder),
 	}, flows, registry, logger.Named("collector"))
 	if err != nil {
 		return err
 	}
-	r := &readiness{supervisor: supervisor, store: flows}
+	r := &readiness{supervisor: supervisor, store: flows, collector: flowCollector}
 	ui, err := httpui.New(httpui.Config{Listen: cfg.HTTP.Listen, AllowedHosts: cfg.HTTP.AllowedHosts, Version: programVersion()},
 		httpui.Dependencies{Flows: flows, Live: flowCollector.Exporters, Templates: flowCollector.Templates, Problems: r.problems, Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http")})
 	if err != nil {
 		return err
 	}
-	if err := flowCollector.Listen(ctx); err != nil {
+	if err := flowCollector.Open(ctx); err != nil {
 		return err
 	}
 	if err := ui.Listen(ctx); err != nil {
@@ -133,6 +135,16 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	err = group.Wait()
 	notify(systemd.SdNotifyStopping, logger)
 	return err
+}
+
+// journalConfig translates the configuration of the journal.
+func journalConfig(cfg *configs.Config) journal.Config {
+	j := journal.Default()
+	j.Dir = filepath.Join(cfg.DataDir, "journal")
+	j.MaxSize, j.SegmentSize = int64(cfg.Collector.Journal.MaxSize), int64(cfg.Collector.Journal.SegmentSize)
+	j.SyncInterval, j.MemoryBound = cfg.Collector.Journal.SyncInterval, int64(cfg.Collector.Journal.Memory)
+	j.BlockSize, j.BlockAge = int64(cfg.Collector.BlockSize), cfg.Collector.BlockAge
+	return j
 }
 
 // decoderConfig translates the configuration of the decoder.
@@ -163,11 +175,12 @@ func announce(c *collector.Collector, cfg *configs.Config, logger *zap.Logger) {
 type readiness struct {
 	supervisor *engine.Supervisor // nil with the user's ClickHouse
 	store      *store.Store
+	collector  *collector.Collector
 	prepared   atomic.Bool
 }
 
 func (r *readiness) problems(ctx context.Context) []string {
-	var problems []string
+	problems := r.collector.Problems()
 	if r.supervisor != nil {
 		if s := r.supervisor.State(); !s.Ready {
 			return append(problems, s.Problem)
