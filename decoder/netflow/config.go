@@ -103,11 +103,11 @@ func (c Config) Validate() error {
 	between("max_templates", c.MaxTemplates, 1, 1<<16)
 	between("max_fields", c.MaxFields, 1, maxFields)
 	between("max_record_length", c.MaxRecordLength, 1, maxRecordLength)
-	between("max_waiting_bytes", c.MaxWaitingBytes, 0, 1<<30)
+	between("waiting_bytes", c.MaxWaitingBytes, 0, 1<<30)
 	between("max_names", c.MaxNames, 0, 1<<20)
 	complain(c.ExporterExpiry < 0, "exporter_expiry is negative: %s", c.ExporterExpiry)
 	complain(c.TemplateExpiry < 0, "template_expiry is negative: %s", c.TemplateExpiry)
-	complain(c.MaxWaiting < 0, "max_waiting is negative: %s", c.MaxWaiting)
+	complain(c.MaxWaiting < 0, "waiting_time is negative: %s", c.MaxWaiting)
 	for _, o := range c.SamplingOverrides {
 		complain(!o.Exporters.IsValid(), "a sampling override has no valid prefix of exporters")
 		complain(o.Rate == 0, "the sampling override for %s has rate 0", o.Exporters)

@@ -34,7 +34,8 @@ func (c *Counters) plain() [9]*uint64 {
 		&c.SequenceMissing, &c.SequenceLate, &c.SequenceResets}
 }
 
-func (c *Counters) add(o *Counters) {
+// Add adds what another exporter, or another Decoder, has counted.
+func (c *Counters) Add(o *Counters) {
 	theirs := o.plain()
 	for i, ours := range c.plain() {
 		*ours += *theirs[i]

@@ -37,7 +37,7 @@ const (
 	asAddr6NonZero // asAddr6, where the address is not ::, or the IPv4 one is all zero too and the flow IPv6
 	asUptime       // milliseconds since the exporter's start
 	asSeconds
-	asNTP         // RFC 7011 §6.1.8 and §6.1.10
+	asNTP         // RFC 7011 §6.1.9 and §6.1.10
 	asDeltaMicros // microseconds before the export time
 	asMicros      // of a duration in milliseconds
 	asEtype       // IP version to Ethernet type
@@ -220,7 +220,7 @@ const (
 	frameSizeElement   = 312   // dataLinkFrameSize
 	frameSizeElementV9 = 103   // layer2packetSectionSize
 	ipHeaderElement    = 313   // ipHeaderPacketSection
-	reverseEnterprise  = 29305 // RFC 5103 §6.1
+	reverseEnterprise  = 29305 // RFC 5103
 	variableLength     = 0xffff
 	ethernetTypeIPv4   = 0x0800
 	ethernetTypeIPv6   = 0x86dd

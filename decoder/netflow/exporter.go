@@ -118,7 +118,7 @@ func (d *Decoder) replaceExporter(receivedMs int64) bool {
 		return false
 	}
 	d.waitingBytes -= e.waiting.bytes
-	d.others.add(&e.counters)
+	d.others.Add(&e.counters)
 	delete(d.exporters, e.key)
 	d.order = slices.Delete(d.order, oldest, oldest+1)
 	d.lastExporter = nil

@@ -20,7 +20,7 @@ import (
 type goldenRow map[string]string
 
 // notInGolden is how many rows captures give that golden files do not have; why
-// stands in testdata/README.md.
+// stands in ../testdata/README.md.
 var notInGolden = map[string]int{"pmacct/112_ipfix_options_map": 9}
 
 // TestCorpusMatchesGolden decodes every capture and wants a row for each golden
@@ -162,7 +162,7 @@ func goldenRows(record map[string]any) []goldenRow {
 
 // takeOuterHeader sets the addresses of packets within packets to those of the
 // outer header, as everything else in the golden record is; it has the inner
-// ones of IPv4. See testdata/README.md.
+// ones of IPv4. See ../testdata/README.md.
 func takeOuterHeader(want goldenRow, ie map[string]any) {
 	if protocols, ok := ie["4"].([]any); ok && len(protocols) == 2 && ie["8"] != nil && ie["27"] != nil {
 		want["src_addr"], want["dst_addr"] = goldenText(ie["27"]), goldenText(ie["28"])

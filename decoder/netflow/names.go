@@ -104,7 +104,7 @@ func clean(octets []byte) string {
 	}, trimmed(octets)))
 }
 
-// applicationID writes an application ID as RFC 6759 §4.1 reads it: engine and
+// applicationID writes an application ID as RFC 6759 §4 reads it: engine and
 // selector, "13:1234"; with engine 20 the enterprise between them.
 func applicationID(octets string) string {
 	if len(octets) == 0 {

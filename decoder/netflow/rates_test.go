@@ -197,7 +197,7 @@ func TestConfigIsValidated(t *testing.T) {
 		{"no exporters", func(c *Config) { c.MaxExporters = 0 }, "max_exporters"},
 		{"too many fields", func(c *Config) { c.MaxFields = 10_000 }, "max_fields"},
 		{"negative expiry", func(c *Config) { c.TemplateExpiry = -1 }, "template_expiry"},
-		{"negative waiting", func(c *Config) { c.MaxWaiting = -1 }, "max_waiting"},
+		{"negative waiting", func(c *Config) { c.MaxWaiting = -1 }, "waiting_time"},
 		{"negative exporter expiry", func(c *Config) { c.ExporterExpiry = -1 }, "exporter_expiry"},
 		{"override with rate 0", func(c *Config) {
 			c.SamplingOverrides = []SamplingOverride{{Exporters: netip.MustParsePrefix("10.0.0.0/8")}}

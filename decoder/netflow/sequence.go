@@ -6,6 +6,7 @@ package netflow
 type stream struct {
 	port     uint16
 	exact    bool   // next is known for sure
+	last     uint32 // sequence number of the last datagram
 	next     uint32 // expected sequence number
 	other    uint32 // the one that would follow the last unexpected one
 	uptimeMs uint32
@@ -18,7 +19,7 @@ type gap struct{ from, to uint32 }
 
 // numbers returns what a state keeps of the stream beside its times.
 func (s *stream) numbers() []*uint32 {
-	all := []*uint32{&s.next, &s.other, &s.uptimeMs}
+	all := []*uint32{&s.last, &s.next, &s.other, &s.uptimeMs}
 	for i := range s.gaps {
 		all = append(all, &s.gaps[i].from, &s.gaps[i].to)
 	}
@@ -46,8 +47,9 @@ func (d *domain) observe(m *message, sequence, count uint32, exact bool) {
 	}
 	ahead, behind := sequence-s.next, s.next-sequence
 	switch {
-	case s.lastMs == 0 || !s.exact || ahead == 0:
-		// the first one, or as expected
+	case !s.exact || ahead == 0 || sequence == s.last+count:
+		// The first one, or as expected. softflowd numbers a message by the
+		// records up to its end instead of those before it.
 	case !restarted && ahead < far:
 		counters.SequenceMissing += uint64(ahead)
 		copy(s.gaps[1:], s.gaps[:])
@@ -60,7 +62,7 @@ func (d *domain) observe(m *message, sequence, count uint32, exact bool) {
 		counters.SequenceResets++
 		s.gaps = [4]gap{}
 	}
-	s.next, s.other = sequence+count, sequence+count
+	s.last, s.next, s.other = sequence, sequence+count, sequence+count
 	s.exact, s.lastMs, s.uptimeMs = exact, m.receivedMs, m.uptimeMs
 }
 

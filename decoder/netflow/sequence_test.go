@@ -64,6 +64,22 @@ func twoFlows(version uint16, sequence uint32, uptime time.Duration) []byte {
 	return generate.New(h).Templates(template).Data(256, octets(4, 1), octets(4, 2)).Bytes()
 }
 
+// TestSequenceNumberedByItsEnd: softflowd's messages tell how many records there
+// were with them, not before them.
+func TestSequenceNumberedByItsEnd(t *testing.T) {
+	d, sequence := newDecoder(t), uint32(0)
+	for i, records := range []int{15, 20, 20, 3, 20, 7} {
+		sequence += uint32(records)
+		h := header(10)
+		h.Sequence = sequence
+		m := generate.New(h).Templates(octetsTemplate(256, 1)).Data(256, octets(records, 1))
+		d.Decode(receivedMs+int64(i), testSource, m.Bytes(), new(decoder.Batch))
+	}
+	if got := d.Total(); got.SequenceMissing+got.SequenceLate+got.SequenceResets != 0 {
+		t.Errorf("%d missing, %d late, %d resets", got.SequenceMissing, got.SequenceLate, got.SequenceResets)
+	}
+}
+
 func TestRestartIsSeenInUptime(t *testing.T) {
 	d := newDecoder(t)
 	d.Decode(receivedMs, testSource, twoFlows(9, 100, time.Hour), new(decoder.Batch))

@@ -66,7 +66,7 @@ func (d *Decoder) Exporters() []ExporterStatus {
 func (d *Decoder) Total() Counters {
 	total := d.others
 	for _, e := range d.order {
-		total.add(&e.counters)
+		total.Add(&e.counters)
 	}
 	return total
 }
@@ -174,7 +174,7 @@ type VRFName struct {
 // ApplicationName is the name of an application.
 type ApplicationName struct {
 	Domain      uint32 `json:"domain"`
-	ID          string `json:"id"` // engine:selector, see RFC 6759 §4.1
+	ID          string `json:"id"` // engine:selector, see RFC 6759 §4
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"`
 }

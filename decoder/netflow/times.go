@@ -72,7 +72,7 @@ func (x *execution) times(m *message, o *op, row int, p []byte, at []uint32, len
 }
 
 // ntpToMs converts an NTP timestamp: seconds since 1900 in the upper 32 bits,
-// their fraction in the lower ones (RFC 7011 §6.1.8).
+// their fraction in the lower ones (RFC 7011 §6.1.9).
 func ntpToMs(v uint64) int64 {
 	return (int64(v>>32)-ntpEpoch)*1000 + int64((v&0xffffffff)*1000>>32)
 }
