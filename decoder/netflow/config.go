@@ -33,8 +33,8 @@ type Config struct {
 	MaxWaitingBytes int
 	MaxWaiting      time.Duration
 
-	// MaxNames bounds the names (interfaces, VRFs, applications, samplers,
-	// each) that an exporter may announce in a domain.
+	// MaxNames bounds the names (of interfaces, VRFs, applications and samplers)
+	// that an exporter may announce.
 	MaxNames int
 
 	// DefaultSamplingRate is taken where nothing else tells a rate; 0 means

@@ -10,6 +10,7 @@ import (
 // AppendProgress appends the part of the state that moves with every datagram.
 func (d *Decoder) AppendProgress(dst []byte) []byte {
 	w := writer{append(dst, progressMagic...)}
+	w.uint(uint64(d.hand))
 	w.uint(uint64(len(d.order)))
 	for _, e := range d.order {
 		w.key(e.key)
@@ -79,7 +80,7 @@ func (w *writer) domainProgress(dom *domain) {
 // from a later AppendProgress than that of the state they came from.
 func (d *Decoder) RestoreProgress(progress []byte) error {
 	r := reader{b: progress}
-	r.progress(func(key exporterKey) *exporter { return d.exporters[key] })
+	d.hand = r.progress(func(key exporterKey) *exporter { return d.exporters[key] })
 	d.waitingBytes = 0
 	for _, e := range d.order {
 		d.waitingBytes += e.waiting.bytes
@@ -90,9 +91,11 @@ func (d *Decoder) RestoreProgress(progress []byte) error {
 	return nil
 }
 
-// progress reads progress into the exporters that find knows.
-func (r *reader) progress(find func(exporterKey) *exporter) {
+// progress reads progress into the exporters that find knows, and returns the
+// hand of the clock that finds exporters to replace.
+func (r *reader) progress(find func(exporterKey) *exporter) (hand int) {
 	r.magic(progressMagic)
+	hand = int(r.uint(1 << 31))
 	for range r.count() {
 		e := find(r.key())
 		if e == nil {
@@ -111,6 +114,7 @@ func (r *reader) progress(find func(exporterKey) *exporter) {
 			r.domainProgress(e)
 		}
 	}
+	return hand
 }
 
 func (r *reader) counters(c *Counters) {

@@ -27,7 +27,8 @@ var ErrState = errors.New("not a decoder state of this version")
 // same, AppendDefinitions appends the same.
 func (d *Decoder) StateGeneration() uint64 { return d.generation }
 
-// AppendState appends the whole state, the same octets for the same state.
+// AppendState appends the whole state, the same octets for the same state. What
+// Total counts beyond the exporters that there are is not part of it.
 func (d *Decoder) AppendState(dst []byte) []byte {
 	return d.AppendProgress(d.AppendDefinitions(dst))
 }
@@ -114,9 +115,12 @@ func (d *Decoder) RestoreState(state []byte, keep func(exporter netip.Addr) bool
 	for _, e := range exporters {
 		byKey[e.key] = e
 	}
-	r.progress(func(key exporterKey) *exporter { return byKey[key] })
+	hand := r.progress(func(key exporterKey) *exporter { return byKey[key] })
 	if r.failed || len(r.b) > 0 {
 		return fmt.Errorf("restore the progress of exporters: %w", ErrState)
+	}
+	if len(d.order) == 0 {
+		d.hand = hand
 	}
 	for _, e := range exporters {
 		if d.exporters[e.key] == nil && (keep == nil || keep(e.address)) {
