@@ -30,20 +30,23 @@ type library struct {
 	streamFetch  func(connection, stream unsafe.Pointer) unsafe.Pointer
 	streamCancel func(connection, stream unsafe.Pointer)
 
-	insert        func(connection unsafe.Pointer, sql *byte, n uintptr, format *byte, formatLen uintptr) unsafe.Pointer
+	insert func(connection unsafe.Pointer, sql *byte, n uintptr, format *byte, formatLen uintptr,
+		names **byte, nameLens *uintptr, values **byte, valueLens *uintptr, count uintptr) unsafe.Pointer
 	insertAppend  func(stream unsafe.Pointer, data *byte, n uintptr) int32
 	insertDone    func(stream unsafe.Pointer) unsafe.Pointer
 	insertCancel  func(stream unsafe.Pointer)
 	insertError   func(stream unsafe.Pointer) string
 	insertDestroy func(stream unsafe.Pointer)
 
-	resultBuffer      func(result unsafe.Pointer) unsafe.Pointer
-	resultLength      func(result unsafe.Pointer) uintptr
-	resultError       func(result unsafe.Pointer) string
-	resultRowsRead    func(result unsafe.Pointer) uint64
-	resultBytesRead   func(result unsafe.Pointer) uint64
-	resultRowsWritten func(result unsafe.Pointer) uint64
-	resultDestroy     func(result unsafe.Pointer)
+	resultBuffer       func(result unsafe.Pointer) unsafe.Pointer
+	resultLength       func(result unsafe.Pointer) uintptr
+	resultError        func(result unsafe.Pointer) string
+	resultRows         func(result unsafe.Pointer) uint64
+	resultRowsRead     func(result unsafe.Pointer) uint64
+	resultBytesRead    func(result unsafe.Pointer) uint64
+	resultRowsWritten  func(result unsafe.Pointer) uint64
+	resultBytesWritten func(result unsafe.Pointer) uint64
+	resultDestroy      func(result unsafe.Pointer)
 }
 
 // loadLibrary loads libchdb.so.
@@ -69,7 +72,7 @@ func loadLibrary(path string) (l *library, err error) {
 		"chdb_stream_query_with_params_n":  &l.streamQuery,
 		"chdb_stream_fetch_result":         &l.streamFetch,
 		"chdb_stream_cancel_query":         &l.streamCancel,
-		"chdb_stream_insert_n":             &l.insert,
+		"chdb_stream_insert_with_params_n": &l.insert,
 		"chdb_stream_append":               &l.insertAppend,
 		"chdb_stream_done":                 &l.insertDone,
 		"chdb_stream_cancel_insert":        &l.insertCancel,
@@ -78,9 +81,11 @@ func loadLibrary(path string) (l *library, err error) {
 		"chdb_result_buffer":               &l.resultBuffer,
 		"chdb_result_length":               &l.resultLength,
 		"chdb_result_error":                &l.resultError,
+		"chdb_result_rows_read":            &l.resultRows,
 		"chdb_result_storage_rows_read":    &l.resultRowsRead,
 		"chdb_result_storage_bytes_read":   &l.resultBytesRead,
 		"chdb_result_rows_written":         &l.resultRowsWritten,
+		"chdb_result_bytes_written":        &l.resultBytesWritten,
 		"chdb_destroy_query_result":        &l.resultDestroy,
 	} {
 		purego.RegisterLibFunc(function, handle, name)
@@ -130,15 +135,12 @@ func (c *connection) readOnly(sql string) bool {
 	return a.class == classReadOnly && a.statements == 1
 }
 
-// summary is what one statement did.
-type summary struct {
-	readRows, readBytes, writtenRows uint64
-}
-
 func (s *summary) add(l *library, result unsafe.Pointer) {
 	s.readRows = max(s.readRows, l.resultRowsRead(result))
 	s.readBytes = max(s.readBytes, l.resultBytesRead(result))
 	s.writtenRows = max(s.writtenRows, l.resultRowsWritten(result))
+	s.writtenBytes = max(s.writtenBytes, l.resultBytesWritten(result))
+	s.resultRows += l.resultRows(result)
 }
 
 // statement is a query's text and parameters in the form that libchdb takes.
@@ -223,9 +225,9 @@ type insertion struct {
 
 // startInsert begins "INSERT INTO t (…)" (without FORMAT); finish or cancel must
 // follow.
-func (c *connection) startInsert(sql, format string) (*insertion, error) {
-	l, text, formatText := c.library, nonEmpty(sql), nonEmpty(format)
-	stream := l.insert(c.pointer(), &text[0], uintptr(len(sql)), &formatText[0], uintptr(len(format)))
+func (c *connection) startInsert(sql, format string, parameters map[string]string) (*insertion, error) {
+	l := c.library
+	stream := newStatement(sql, format, parameters).run(c, l.insert)
 	if message := l.insertError(stream); message != "" {
 		l.insertDestroy(stream)
 		return nil, parseException(message)

@@ -17,19 +17,19 @@ type exception struct {
 // Error returns the message in ClickHouse's form: "Code: 60. DB::Exception: …".
 func (e *exception) Error() string { return e.message }
 
-// Codes of ClickHouse that this package itself gives or looks for.
+// Codes of ClickHouse that this package itself gives.
 const (
-	codeSyntaxError         = 62
-	codeUnknownTable        = 60
-	codeUnknownDatabase     = 81
-	codeTimeout             = 159
-	codeReadOnly            = 164
-	codeTooManyQueries      = 202
-	codeTooManyRowsOrBytes  = 396
-	codeQueryCancelled      = 394
-	codeAuthentication      = 516
-	codeUnknown             = 1002
-	codeIncorrectHTTPHeader = 290
+	codeUnsupportedMethod  = 1
+	codeBadArguments       = 36
+	codeNotImplemented     = 48
+	codeSyntaxError        = 62
+	codeUnknownCompression = 89
+	codeUnknownSetting     = 115
+	codeReadOnly           = 164
+	codeTooManyQueries     = 202
+	codeQueryTooLarge      = 229
+	codeAuthentication     = 516
+	codeUnknown            = 1002
 )
 
 var exceptionCode = regexp.MustCompile(`Code: (\d+)\.`)
@@ -49,22 +49,35 @@ func newException(code int, format string, args ...any) *exception {
 	return &exception{code, fmt.Sprintf("Code: %d. DB::Exception: ", code) + fmt.Sprintf(format, args...)}
 }
 
-// status is the HTTP status that ClickHouse's server gives with the code.
+// httpStatus holds the HTTP statuses that ClickHouse's server gives with its
+// error codes (exceptionCodeToHTTPStatus.cpp); all others get 500.
+var httpStatus = map[int]int{
+	6: http.StatusBadRequest, 8: http.StatusBadRequest, 15: http.StatusBadRequest, 25: http.StatusBadRequest, // CANNOT_PARSE_TEXT, THERE_IS_NO_COLUMN, DUPLICATE_COLUMN, CANNOT_PARSE_ESCAPE_SEQUENCE
+	26: http.StatusBadRequest, 27: http.StatusBadRequest, 36: http.StatusBadRequest, 37: http.StatusBadRequest, // CANNOT_PARSE_QUOTED_STRING, CANNOT_PARSE_INPUT_ASSERTION_FAILED, BAD_ARGUMENTS, UNKNOWN_ELEMENT_IN_AST
+	38: http.StatusBadRequest, 41: http.StatusBadRequest, 44: http.StatusBadRequest, 53: http.StatusBadRequest, // CANNOT_PARSE_DATE, CANNOT_PARSE_DATETIME, ILLEGAL_COLUMN, TYPE_MISMATCH
+	62: http.StatusBadRequest, 72: http.StatusBadRequest, 117: http.StatusBadRequest, 123: http.StatusBadRequest, // SYNTAX_ERROR, CANNOT_PARSE_NUMBER, INCORRECT_DATA, UNKNOWN_TYPE_OF_AST_NODE
+	167: http.StatusBadRequest, 168: http.StatusBadRequest, 223: http.StatusBadRequest, 321: http.StatusBadRequest, // TOO_DEEP_AST, TOO_BIG_AST, UNEXPECTED_AST_STRUCTURE, VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
+	376: http.StatusBadRequest, 427: http.StatusBadRequest, 441: http.StatusBadRequest, 675: http.StatusBadRequest, 676: http.StatusBadRequest, // CANNOT_PARSE_UUID, CANNOT_COMPILE_REGEXP, CANNOT_PARSE_DOMAIN_VALUE_FROM_STRING, CANNOT_PARSE_IPV4, _IPV6
+
+	46: http.StatusNotFound, 47: http.StatusNotFound, 50: http.StatusNotFound, 56: http.StatusNotFound, // UNKNOWN_FUNCTION, _IDENTIFIER, _TYPE, _STORAGE
+	60: http.StatusNotFound, 63: http.StatusNotFound, 73: http.StatusNotFound, 78: http.StatusNotFound, // UNKNOWN_TABLE, _AGGREGATE_FUNCTION, _FORMAT, _TYPE_OF_QUERY
+	81: http.StatusNotFound, 115: http.StatusNotFound, 152: http.StatusNotFound, 336: http.StatusNotFound, 511: http.StatusNotFound, // UNKNOWN_DATABASE, _SETTING, _DIRECTION_OF_SORTING, _DATABASE_ENGINE, _ROLE
+
+	194: http.StatusUnauthorized,                                                                               // REQUIRED_PASSWORD
+	192: http.StatusForbidden, 193: http.StatusForbidden, 497: http.StatusForbidden, 516: http.StatusForbidden, // UNKNOWN_USER, WRONG_PASSWORD, ACCESS_DENIED, AUTHENTICATION_FAILED
+
+	48:  http.StatusNotImplemented,        // NOT_IMPLEMENTED
+	76:  http.StatusServiceUnavailable,    // CANNOT_OPEN_FILE
+	159: http.StatusRequestTimeout,        // TIMEOUT_EXCEEDED
+	209: http.StatusServiceUnavailable,    // SOCKET_TIMEOUT
+	229: http.StatusRequestEntityTooLarge, // QUERY_IS_TOO_LARGE
+	439: http.StatusServiceUnavailable,    // CANNOT_SCHEDULE_TASK
+}
+
+// status is the HTTP status that goes with the exception.
 func (e *exception) status() int {
-	switch e.code {
-	case codeUnknownTable, codeUnknownDatabase, 36 /* BAD_ARGUMENTS has 400 */ :
-		if e.code == 36 {
-			return http.StatusBadRequest
-		}
-		return http.StatusNotFound
-	case codeSyntaxError, 6, 26, 27, 38, 41, 43, 46, 47, 53, 70, 72, 130, 457: // parse errors and types
-		return http.StatusBadRequest
-	case codeAuthentication:
-		return http.StatusUnauthorized
-	case codeTimeout:
-		return http.StatusRequestTimeout
-	case codeTooManyQueries:
-		return http.StatusTooManyRequests
+	if status, known := httpStatus[e.code]; known {
+		return status
 	}
 	return http.StatusInternalServerError
 }

@@ -8,77 +8,69 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"iter"
 	"net/http"
-	"net/url"
-	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"go.uber.org/zap"
 )
 
 // handler speaks ClickHouse's HTTP interface. Every request has a connection of
-// its own (opening one takes 0.15 ms), so that settings of one never reach
+// its own (opening one takes 0.2 ms), so that settings of one never reach
 // another.
 type handler struct {
 	library   *library
 	path      string
 	key       string
-	database  string
-	maxMemory int64
+	database  string // default of the read-only listener
+	ceilings  []ceiling
+	settings  map[string]bool // names of those that there are
+	forbidden map[string]bool // functions, on the read-only listener
+	door      doorkeeper
+	closed    string // why the read-only listener refuses everything; "" if it does not
 	logger    *zap.Logger
 	running   sync.WaitGroup
 }
 
 // access is what a listener grants.
 type access struct {
-	readOnly bool
-	slots    chan struct{}               // bounds the statements at one time
-	allowed  func(r *http.Request) error // who may ask
+	readOnly     bool
+	maxStatement int64                       // bytes
+	patience     time.Duration               // with a client that does not read or write; 0: endless
+	slots        chan struct{}               // bounds the statements at one time
+	waiting      chan struct{}               // bounds those that wait for a slot
+	allowed      func(r *http.Request) error // who may ask
 }
 
-const (
-	maxStatement       = 16 << 20 // bytes of SQL
-	appendChunk        = 1 << 20  // bytes given to libchdb at once
-	readOnlySeconds    = 60
-	readOnlyResultRows = 10_000_000
-)
+// appendChunk is how many bytes of an INSERT are given to libchdb at once.
+const appendChunk = 1 << 20
 
 // trusted serves whoever knows the key, with full rights.
 func (h *handler) trusted() http.Handler {
-	return h.handle(access{slots: make(chan struct{}, 64), allowed: func(r *http.Request) error {
-		_, key, ok := r.BasicAuth()
-		if !ok {
-			key = r.Header.Get("X-ClickHouse-Key")
-		}
-		if subtle.ConstantTimeCompare([]byte(key), []byte(h.key)) != 1 {
-			return newException(codeAuthentication, "the key is wrong. (AUTHENTICATION_FAILED)")
-		}
-		return nil
-	}})
+	return h.handle(access{maxStatement: 64 << 20, slots: make(chan struct{}, 64), waiting: make(chan struct{}, 1024),
+		allowed: func(r *http.Request) error {
+			_, key, ok := r.BasicAuth()
+			if !ok {
+				key = r.Header.Get("X-ClickHouse-Key")
+			}
+			if subtle.ConstantTimeCompare([]byte(key), []byte(h.key)) != 1 {
+				return newException(codeAuthentication, "the key is wrong. (AUTHENTICATION_FAILED)")
+			}
+			return nil
+		}})
 }
 
-// readOnly serves everybody, for reading. A page in a browser must not reach it
-// through a name that it made point here (DNS rebinding): with a loopback
-// listener only loopback names are answered.
-func (h *handler) readOnly(listener net.Addr) http.Handler {
-	return h.handle(access{readOnly: true, slots: make(chan struct{}, 8), allowed: func(r *http.Request) error {
-		host, _, err := net.SplitHostPort(r.Host)
-		if err != nil {
-			host = r.Host
-		}
-		if ip := net.ParseIP(strings.Trim(host, "[]")); ip != nil || host == "localhost" {
-			return nil
-		}
-		if a, ok := listener.(*net.TCPAddr); ok && a.IP.IsLoopback() {
-			return newException(codeAuthentication, "host %q is not known here; use an IP address. (AUTHENTICATION_FAILED)", host)
-		}
-		return nil
-	}})
+// readOnly serves everybody, for reading.
+func (h *handler) readOnly() http.Handler {
+	return h.handle(access{readOnly: true, maxStatement: readOnlyStatement, patience: time.Minute,
+		slots: make(chan struct{}, readOnlyStatements), waiting: make(chan struct{}, 64), allowed: func(r *http.Request) error {
+			if h.closed != "" {
+				return newException(codeAuthentication, "%s. (AUTHENTICATION_FAILED)", h.closed)
+			}
+			return h.door.admit(r)
+		}})
 }
 
 func (h *handler) handle(a access) http.Handler {
@@ -93,10 +85,7 @@ func (h *handler) handle(a access) http.Handler {
 		}
 		h.running.Add(1)
 		defer h.running.Done()
-		answer := &answer{w: w, id: r.URL.Query().Get("query_id")}
-		if answer.id == "" {
-			answer.id = uuid.NewString()
-		}
+		answer := newAnswer(w, a.patience)
 		if err := h.statement(answer, r, a); err != nil {
 			answer.fail(err)
 		}
@@ -110,78 +99,94 @@ func (h *handler) statement(w *answer, r *http.Request, a access) error {
 		return err
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
-		return newException(codeReadOnly, "method %s is not supported", r.Method)
+		return newException(codeUnsupportedMethod, "method %s is not supported. (UNSUPPORTED_METHOD)", r.Method)
 	}
-	select {
-	case a.slots <- struct{}{}:
-		defer func() { <-a.slots }()
-	case <-r.Context().Done():
-		return r.Context().Err()
+	w.awaitRequest()
+	q, err := readRequest(r, a.maxStatement)
+	if q != nil {
+		w.id, w.encoding = q.id, q.encoding
 	}
-	q, err := readRequest(r)
 	if err != nil {
 		return err
 	}
-	c, err := h.connect(q, a, w.id)
+	w.requestRead()
+	leave, err := a.enter(r.Context())
+	if err != nil {
+		return err
+	}
+	defer leave()
+	c, err := h.connect(q, a)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	inserting := q.data != nil && insertHead.MatchString(q.sql)
-	if !inserting {
-		if err := q.takeBody(); err != nil {
+	if a.readOnly {
+		if err := h.refusal(c, q); err != nil {
 			return err
 		}
 	}
-	if a.readOnly && (inserting || !c.readOnly(q.sql)) {
-		return newException(codeReadOnly, "this address answers only single statements that read: SELECT, SHOW, DESCRIBE, EXPLAIN, EXISTS. (READONLY)")
-	}
-	defer h.cancelWith(r.Context(), w.id)()
-	if inserting {
+	defer h.cancelWith(r.Context(), q.comment)()
+	if q.takesData {
 		return h.insert(w, c, q)
 	}
 	return h.query(w, c, q)
 }
 
-// connect opens a connection with the request's settings and database.
-func (h *handler) connect(q *request, a access, id string) (*connection, error) {
-	arguments := []string{"--path=" + h.path, "--log_comment=" + id}
-	if a.readOnly {
-		arguments = append(arguments, "--readonly=1", "--max_execution_time="+strconv.Itoa(readOnlySeconds),
-			"--max_memory_usage="+strconv.FormatInt(h.maxMemory/2, 10), "--max_result_rows="+strconv.Itoa(readOnlyResultRows),
-			"--max_query_size="+strconv.Itoa(1<<20), "--allow_introspection_functions=0")
+// enter waits until another statement may run; leave ends it.
+func (a access) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case a.waiting <- struct{}{}:
+		defer func() { <-a.waiting }()
+	default:
+		return nil, newException(codeTooManyQueries, "Too many simultaneous queries: %d run and %d wait. (TOO_MANY_SIMULTANEOUS_QUERIES)", cap(a.slots), cap(a.waiting))
 	}
-	for name, value := range q.settings {
-		if a.readOnly && !harmless(name) {
-			return nil, newException(codeReadOnly, "Cannot modify '%s' setting in readonly mode. (READONLY)", name)
-		}
-		arguments = append(arguments, "--"+name+"="+value)
+	select {
+	case a.slots <- struct{}{}:
+		return func() { <-a.slots }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	c, err := h.library.open(arguments)
+}
+
+// refusal tells why a statement may not run on the read-only listener.
+func (h *handler) refusal(c *connection, q *request) error {
+	if q.takesData {
+		return errNotReading
+	}
+	// ClickHouse's own rendering has no comments between a name and its bracket,
+	// and no escapes in names.
+	rendered, _, err := c.exec("SELECT formatQuerySingleLine("+quotedText(q.sql)+")", "RawBLOB", nil)
 	if err != nil {
-		return nil, newException(codeUnknown, "a setting of the request has a value that ClickHouse refuses: %v", q.settings)
+		return withoutScope(err)
 	}
-	if q.database == "" && a.readOnly {
-		c.exec("USE "+quotedName(h.database), "Null", nil) // not there before the first migration
+	if !c.readOnly(q.sql) {
+		return errNotReading
 	}
-	if q.database != "" {
-		if _, _, err := c.exec("USE "+quotedName(q.database), "Null", nil); err != nil {
-			c.close()
-			return nil, err
+	for _, text := range []iter.Seq[token]{tokens(q.sql), renderedTokens(string(rendered))} {
+		if why := objection(text, h.forbidden); why != "" {
+			return newException(codeReadOnly, "this address does not allow it: %s. (READONLY)", why)
 		}
 	}
-	return c, nil
+	return nil
 }
 
-// harmless reports whether a setting only shapes the output.
-func harmless(setting string) bool {
-	return strings.HasPrefix(setting, "output_format_") || strings.HasPrefix(setting, "format_") && !strings.HasPrefix(setting, "format_schema") ||
-		setting == "date_time_output_format" || setting == "extremes" || setting == "join_use_nulls"
+var errNotReading = newException(codeReadOnly, "this address answers only single statements that read: SELECT, SHOW, DESCRIBE, EXPLAIN, EXISTS. (READONLY)")
+
+// withoutScope cuts what a syntax error says of the statement that asked for the
+// rendering.
+func withoutScope(err error) error {
+	var e *exception
+	if errors.As(err, &e) {
+		if message, scope, found := strings.Cut(e.message, ": In scope SELECT formatQuery"); found {
+			return &exception{e.code, message + scope[max(0, strings.LastIndex(scope, " (")):]}
+		}
+	}
+	return err
 }
 
-// cancelWith ends the statement when ctx ends before the returned function is
-// called.
-func (h *handler) cancelWith(ctx context.Context, id string) (stop func()) {
+// cancelWith ends the statement of that comment when ctx ends before the
+// returned function is called.
+func (h *handler) cancelWith(ctx context.Context, comment string) (stop func()) {
 	canceller := context.AfterFunc(ctx, func() {
 		c, err := h.library.open([]string{"--path=" + h.path})
 		if err != nil {
@@ -191,7 +196,7 @@ func (h *handler) cancelWith(ctx context.Context, id string) (stop func()) {
 		defer c.close()
 		// The statement may not have registered itself yet: try for a moment.
 		for range 20 {
-			out, _, err := c.exec("KILL QUERY WHERE Settings['log_comment'] = {id:String} ASYNC", "TSV", map[string]string{"id": id})
+			out, _, err := c.exec("KILL QUERY WHERE Settings['log_comment'] = "+quotedText(comment)+" ASYNC", "TSV", nil)
 			if err != nil || len(out) > 0 {
 				return
 			}
@@ -202,14 +207,11 @@ func (h *handler) cancelWith(ctx context.Context, id string) (stop func()) {
 }
 
 func (h *handler) query(w *answer, c *connection, q *request) error {
-	format := q.format
-	if match := formatClause.FindStringSubmatch(q.sql); match != nil {
-		format = match[1]
-	}
-	w.format = format
+	w.format = q.format
 	var out io.Writer = w
-	if format == "Native" && q.revision > 0 {
-		converter := newNativeConverter(w, q.revision)
+	var converter *nativeConverter
+	if q.format == "Native" && q.revision > 0 {
+		converter = newNativeConverter(w, q.revision)
 		defer converter.stop()
 		out = converter
 	}
@@ -218,30 +220,26 @@ func (h *handler) query(w *answer, c *connection, q *request) error {
 		return err
 	})
 	w.summary = s
-	if converter, ok := out.(*nativeConverter); ok && err == nil {
+	if converter != nil && err == nil {
 		err = converter.finish()
 	}
-	if err == nil {
-		w.start()
+	if err != nil {
+		return err
 	}
-	return err
+	return w.finish()
 }
 
 func (h *handler) insert(w *answer, c *connection, q *request) error {
-	sql, format := q.sql, q.format
-	if match := formatClause.FindStringSubmatchIndex(sql); match != nil {
-		sql, format = sql[:match[0]], sql[match[2]:match[3]]
-	}
-	i, err := c.startInsert(sql, format)
+	i, err := c.startInsert(q.sql, q.format, q.parameters)
 	if err != nil {
 		return err
 	}
 	for chunk := make([]byte, appendChunk); ; {
-		n, err := io.ReadFull(q.data, chunk)
+		n, err := fill(chunk, q.data)
 		if !i.append(chunk[:n]) {
 			break // finish tells why
 		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		if err == io.EOF {
 			break
 		}
 		if err != nil {
@@ -249,109 +247,23 @@ func (h *handler) insert(w *answer, c *connection, q *request) error {
 			return fmt.Errorf("read the data of an INSERT: %w", err)
 		}
 	}
-	s, err := i.finish()
-	if err != nil {
+	if w.summary, err = i.finish(); err != nil {
 		return err
 	}
-	w.summary = s
-	w.start()
-	return nil
+	return w.finish()
 }
 
-// A request is what the URL, headers and body of an HTTP request say.
-type request struct {
-	sql        string
-	data       io.Reader // the body, where the statement is in the URL
-	format     string    // unless the statement names one
-	database   string
-	revision   uint64 // of the Native format, 0 for the plain one
-	parameters map[string]string
-	settings   map[string]string
+// fill reads until chunk is full or r ends. Unlike io.ReadFull it tells a body's
+// end, io.EOF, from one that broke off, io.ErrUnexpectedEOF: rows of the latter
+// must not be committed.
+func fill(chunk []byte, r io.Reader) (n int, err error) {
+	for n < len(chunk) && err == nil {
+		var m int
+		m, err = r.Read(chunk[n:])
+		n += m
+	}
+	return n, err
 }
-
-var (
-	insertHead   = regexp.MustCompile(`(?is)^(\s|/\*.*?\*/|--[^\n]*\n)*INSERT\s`)
-	formatClause = regexp.MustCompile(`(?i)\sFORMAT\s+([A-Za-z0-9_]+)\s*;?\s*$`)
-	inlineData   = regexp.MustCompile(`(?is)^(.*?\sFORMAT\s+[A-Za-z0-9_]+)[ \t]*\r?\n(.*)$`)
-)
-
-// control are URL parameters that are no settings.
-var control = map[string]bool{
-	"query": true, "database": true, "default_format": true, "user": true, "password": true, "query_id": true,
-	"session_id": true, "session_timeout": true, "session_check": true, "compress": true, "decompress": true,
-	"quota_key": true, "client_protocol_version": true, "wait_end_of_query": true, "buffer_size": true, "role": true,
-	"send_progress_in_http_headers": true, "http_write_exception_in_output_format": true, "enable_http_compression": true,
-}
-
-func readRequest(r *http.Request) (*request, error) {
-	values, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, newException(codeSyntaxError, "the URL's parameters are malformed: %v", err)
-	}
-	for _, unsupported := range []string{"compress", "decompress"} {
-		if v := values.Get(unsupported); v != "" && v != "0" {
-			return nil, newException(codeIncorrectHTTPHeader, "parameter %s is not supported by the embedded ClickHouse", unsupported)
-		}
-	}
-	q := &request{sql: values.Get("query"), database: values.Get("database"), format: values.Get("default_format"),
-		parameters: map[string]string{}, settings: map[string]string{}}
-	for header, field := range map[string]*string{"X-ClickHouse-Database": &q.database, "X-ClickHouse-Format": &q.format} {
-		if *field == "" {
-			*field = r.Header.Get(header)
-		}
-	}
-	if q.format == "" {
-		q.format = "TabSeparated"
-	}
-	q.revision, _ = strconv.ParseUint(values.Get("client_protocol_version"), 10, 32)
-	for name := range values {
-		if parameter, ok := strings.CutPrefix(name, "param_"); ok {
-			q.parameters[parameter] = values.Get(name)
-		} else if !control[name] {
-			if !settingName.MatchString(name) {
-				return nil, newException(codeSyntaxError, "%q is no name of a setting", name)
-			}
-			q.settings[name] = values.Get(name)
-		}
-	}
-	if r.Method != http.MethodPost {
-		return q, nil
-	}
-	if q.sql != "" {
-		q.data = r.Body
-		return q, nil
-	}
-	q.data = r.Body
-	if err := q.takeBody(); err != nil {
-		return nil, err
-	}
-	if match := inlineData.FindStringSubmatch(q.sql); match != nil && insertHead.MatchString(q.sql) {
-		q.sql, q.data = match[1], strings.NewReader(match[2])
-	}
-	return q, nil
-}
-
-// takeBody appends the body to the statement, as ClickHouse does.
-func (q *request) takeBody() error {
-	if q.data == nil {
-		return nil
-	}
-	body, err := io.ReadAll(io.LimitReader(q.data, maxStatement+1))
-	switch {
-	case err != nil:
-		return fmt.Errorf("read the statement: %w", err)
-	case len(body) > maxStatement:
-		return newException(codeSyntaxError, "the statement is longer than 16 MiB; send data of an INSERT as the body and the statement as parameter query")
-	}
-	q.data = nil
-	if q.sql != "" && len(body) > 0 {
-		q.sql += "\n"
-	}
-	q.sql += string(body)
-	return nil
-}
-
-var settingName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
 func quotedName(name string) string {
 	return "`" + strings.NewReplacer("\\", "\\\\", "`", "\\`").Replace(name) + "`"

@@ -20,9 +20,10 @@ const (
 	accessV1    = 1<<13 - 1
 	accessV2    = unix.LANDLOCK_ACCESS_FS_REFER
 	accessV3    = unix.LANDLOCK_ACCESS_FS_TRUNCATE
+	accessV5    = unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
 	networkV4   = unix.LANDLOCK_ACCESS_NET_BIND_TCP | unix.LANDLOCK_ACCESS_NET_CONNECT_TCP
-	scopedV6    = 1<<0 | 1<<1 // abstract Unix sockets, signals
-	createFlagV = 1 << 0      // LANDLOCK_CREATE_RULESET_VERSION
+	scopedV6    = unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | unix.LANDLOCK_SCOPE_SIGNAL
+	createFlagV = unix.LANDLOCK_CREATE_RULESET_VERSION
 )
 
 type rulesetAttr struct {
@@ -43,6 +44,9 @@ var systemPaths = []string{
 // read-write, the library and the system paths read-only, no new TCP
 // connections or listeners. The domain holds for what the thread executes next.
 func confine(folder, library string) error {
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("set no_new_privs: %w", err)
+	}
 	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, createFlagV)
 	if errno != 0 {
 		return errNoLandlock
@@ -57,6 +61,9 @@ func confine(folder, library string) error {
 	}
 	if version >= 4 {
 		attr.network, size = networkV4, 16
+	}
+	if version >= 5 {
+		attr.fs |= accessV5
 	}
 	if version >= 6 {
 		attr.scoped, size = scopedV6, 24
@@ -82,9 +89,6 @@ func confine(folder, library string) error {
 		if err := allow(int(ruleset), path, access&attr.fs); err != nil && !errors.Is(err, unix.ENOENT) {
 			return err
 		}
-	}
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("set no_new_privs: %w", err)
 	}
 	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0, 0); errno != 0 {
 		return fmt.Errorf("enter the Landlock domain: %w", errno)

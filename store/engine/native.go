@@ -1,8 +1,7 @@
-//go:build linux && (amd64 || arm64)
-
 package engine
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,12 @@ import (
 )
 
 // nativeConverter rewrites Native format from protocol revision 0, which is
-// what libchdb writes, to the revision that a client asks for.
+// what libchdb writes, to the revision that a client asks for. The data of the
+// columns are the same; around them a higher revision has more: properties of
+// the block, and one byte a column that says how it is serialized.
+//
+// Where a column ends only its type tells. The client library decodes it for
+// that, and the bytes that it consumed are passed on.
 type nativeConverter struct {
 	in   *io.PipeWriter
 	done chan error
@@ -26,7 +30,7 @@ func newNativeConverter(w io.Writer, revision uint64) *nativeConverter {
 	go func() {
 		err := func() (err error) {
 			defer func() {
-				if fault := recover(); fault != nil { // a column type that the client library does not know
+				if fault := recover(); fault != nil { // of the client library
 					err = fmt.Errorf("convert the result: %v", fault)
 				}
 			}()
@@ -36,26 +40,6 @@ func newNativeConverter(w io.Writer, revision uint64) *nativeConverter {
 		c.done <- err
 	}()
 	return c
-}
-
-func convertNative(r io.Reader, w io.Writer, revision uint64) error {
-	reader, buffer := proto.NewReader(r), proto.Buffer{}
-	server := column.ServerContext{Revision: revision, Timezone: time.UTC}
-	for {
-		block := blocks.Block{ServerContext: &server}
-		if err := block.Decode(reader, 0); errors.Is(err, io.EOF) && len(block.Columns) == 0 {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("read ClickHouse's block: %w", err)
-		}
-		buffer.Reset()
-		if err := block.Encode(&buffer, revision); err != nil {
-			return fmt.Errorf("write the block for the client: %w", err)
-		}
-		if _, err := w.Write(buffer.Buf); err != nil {
-			return err
-		}
-	}
 }
 
 // Write takes a piece of the stream at revision 0.
@@ -74,3 +58,108 @@ func (c *nativeConverter) stop() {
 	c.in.CloseWithError(io.ErrClosedPipe)
 	<-c.done
 }
+
+// convertNative copies blocks from r, at revision 0, to w.
+func convertNative(r io.Reader, w io.Writer, revision uint64) error {
+	in := newRecorder(r)
+	for {
+		out := new(proto.Buffer)
+		if revision > 0 { // the block's properties: field 1, is it an overflow; field 2, its bucket; end
+			out.PutUVarInt(1)
+			out.PutBool(false)
+			out.PutUVarInt(2)
+			out.PutInt32(-1)
+			out.PutUVarInt(0)
+		}
+		columns, err := in.UVarInt()
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("read ClickHouse's block: %w", err)
+		}
+		rows, err := in.UVarInt()
+		if err != nil {
+			return fmt.Errorf("read ClickHouse's block: %w", err)
+		}
+		out.PutUVarInt(columns)
+		out.PutUVarInt(rows)
+		for range columns {
+			if err := convertColumn(in, out, int(rows), revision); err != nil {
+				return err
+			}
+			if _, err := w.Write(out.Buf); err != nil {
+				return err
+			}
+			out.Reset()
+		}
+	}
+}
+
+// convertColumn copies one column's name, type and rows.
+func convertColumn(in *recorder, out *proto.Buffer, rows int, revision uint64) error {
+	name, err := in.Str()
+	if err != nil {
+		return fmt.Errorf("read ClickHouse's column: %w", err)
+	}
+	datatype, err := in.Str()
+	if err != nil {
+		return fmt.Errorf("read ClickHouse's column %s: %w", name, err)
+	}
+	out.PutString(name)
+	out.PutString(datatype)
+	if revision >= blocks.DBMS_MIN_REVISION_WITH_CUSTOM_SERIALIZATION {
+		out.PutBool(false)
+	}
+	if rows == 0 {
+		return nil
+	}
+	server := column.ServerContext{Revision: revision, Timezone: time.UTC}
+	c, err := column.Type(datatype).Column(name, &server)
+	if err != nil {
+		return newException(codeNotImplemented, "column %s in format Native: %v. (NOT_IMPLEMENTED)", name, err)
+	}
+	in.forget()
+	if prefixed, ok := c.(column.CustomSerialization); ok {
+		if err := prefixed.ReadStatePrefix(in.Reader); err != nil {
+			return fmt.Errorf("read ClickHouse's column %s %s: %w", name, datatype, err)
+		}
+	}
+	if err := c.Decode(in.Reader, rows); err != nil {
+		return fmt.Errorf("read ClickHouse's column %s %s: %w", name, datatype, err)
+	}
+	out.PutRaw(in.consumed())
+	return nil
+}
+
+// recorder is a reader that can tell what was read from it.
+type recorder struct {
+	*proto.Reader
+	source   io.Reader
+	buffered *bufio.Reader
+	record   []byte // read from source since forget, and what was buffered then
+}
+
+func newRecorder(source io.Reader) *recorder {
+	r := &recorder{source: source}
+	// Not smaller than what proto.NewReader wants, which makes it use this one.
+	r.buffered = bufio.NewReaderSize(recording{r}, 256<<10)
+	r.Reader = proto.NewReader(r.buffered)
+	return r
+}
+
+type recording struct{ r *recorder }
+
+func (s recording) Read(p []byte) (int, error) {
+	n, err := s.r.source.Read(p)
+	s.r.record = append(s.r.record, p[:n]...)
+	return n, err
+}
+
+// forget starts a new record.
+func (r *recorder) forget() {
+	waiting, _ := r.buffered.Peek(r.buffered.Buffered())
+	r.record = append(r.record[:0], waiting...)
+}
+
+// consumed returns what was read since forget. It is valid until the next read.
+func (r *recorder) consumed() []byte { return r.record[:len(r.record)-r.buffered.Buffered()] }

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
@@ -62,13 +61,10 @@ func (s *Supervisor) runOnce(ctx context.Context) error {
 	watching, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()
 	watched := make(chan struct{})
-	go func() { defer close(watched); s.watch(watching) }()
+	go func() { defer close(watched); s.watch(watching, cmd.Process.Kill) }()
 
 	ended := make(chan error, 1)
-	go func() {
-		s.forward(logs)
-		ended <- cmd.Wait()
-	}()
+	go func() { ended <- explained(s.forward(logs), cmd) }()
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
@@ -83,8 +79,18 @@ func (s *Supervisor) runOnce(ctx context.Context) error {
 	}
 	stopWatching()
 	<-watched
-	if err == nil {
-		err = errors.New("it ended by itself")
+	return err
+}
+
+// explained waits for the process and returns how it ended. lastLine is what it
+// printed last, "" for nothing.
+func explained(lastLine string, cmd *exec.Cmd) error {
+	err := cmd.Wait()
+	switch {
+	case err == nil:
+		return errors.New("it ended by itself")
+	case lastLine != "":
+		return fmt.Errorf("%w: %s", err, lastLine)
 	}
 	return err
 }
@@ -94,10 +100,9 @@ func (s *Supervisor) command() (*exec.Cmd, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the program: %w", err)
 	}
-	sp := spec{Path: s.clickhouseDir(), ConfigFile: filepath.Join(s.clickhouseDir(), "config.xml"), Library: s.library,
-		Database: s.config.Database, ReadOnly: s.readOnly != nil, MaxMemory: s.config.MaxMemory,
-		ListenWithoutLandlock: s.config.ListenWithoutLandlock}
-	if err := writeServerConfig(sp); err != nil {
+	sp := spec{Path: s.clickhouseDir(), Library: s.library, Database: s.config.Database, ReadOnly: s.readOnly != nil,
+		AllowedHosts: s.config.AllowedHosts, MaxMemory: s.config.MaxMemory, ListenWithoutLandlock: s.config.ListenWithoutLandlock}
+	if err := sp.writeConfig(); err != nil {
 		return nil, err
 	}
 	text, err := json.Marshal(sp)
@@ -118,46 +123,64 @@ func (s *Supervisor) command() (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// forward writes what the engine prints to the log.
-func (s *Supervisor) forward(logs io.Reader) {
+// forward writes what the engine prints to the log, and returns the last line.
+// The engine prints only what goes wrong.
+func (s *Supervisor) forward(logs io.Reader) (last string) {
 	lines := bufio.NewScanner(logs)
 	lines.Buffer(make([]byte, 64<<10), 1<<20)
 	for lines.Scan() {
-		s.logger.Info("engine: " + lines.Text())
+		if last = lines.Text(); last != "" {
+			s.logger.Warn(last)
+		}
 	}
 	io.Copy(io.Discard, logs)
+	return last
 }
 
-// watch pings the engine and keeps State.
-func (s *Supervisor) watch(ctx context.Context) {
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true,
+// watch pings the engine and keeps State. It calls kill on an engine that was
+// ready and has not answered for hangPatience.
+func (s *Supervisor) watch(ctx context.Context, kill func() error) {
+	client := &http.Client{Timeout: min(5*time.Second, s.hangPatience), Transport: &http.Transport{DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return s.Dial(ctx) }}}
+	var answered time.Time
 	for wait := 20 * time.Millisecond; ; {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://engine/ping", nil)
-		if err != nil {
-			return
-		}
-		response, err := client.Do(request)
-		if err == nil {
-			response.Body.Close()
-			if !s.State().Ready {
-				s.logger.Info("the embedded ClickHouse is ready")
-			}
-			wait = time.Second
-		}
+		err := ping(ctx, client)
 		if ctx.Err() != nil {
 			return
 		}
 		s.setState(func(st *State) {
-			st.Ready, st.Problem = err == nil, ""
-			if err != nil {
+			if st.Ready, st.Problem = err == nil, ""; err != nil {
 				st.Problem = "the embedded ClickHouse does not answer: " + err.Error()
 			}
 		})
+		switch {
+		case err == nil:
+			if answered.IsZero() {
+				s.logger.Info("the embedded ClickHouse is ready")
+				s.announce()
+			}
+			answered, wait = time.Now(), time.Second
+		case !answered.IsZero() && time.Since(answered) > s.hangPatience:
+			s.logger.Error("the embedded ClickHouse has hung and is killed", zap.Error(err), zap.Duration("silent", time.Since(answered)))
+			kill()
+			return
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(wait):
 		}
 	}
+}
+
+func ping(ctx context.Context, client *http.Client) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://engine/ping", nil)
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
 }

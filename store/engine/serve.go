@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
@@ -56,9 +57,6 @@ func Serve(ctx context.Context, logger *zap.Logger) error {
 }
 
 func serve(ctx context.Context, s spec, confined string, logger *zap.Logger) error {
-	if confined != "yes" {
-		logger.Warn("the embedded ClickHouse is NOT confined: " + confined + "; SQL of users could reach files and the network")
-	}
 	key, err := readKey(os.Stdin)
 	if err != nil {
 		return err
@@ -72,14 +70,20 @@ func serve(ctx context.Context, s spec, confined string, logger *zap.Logger) err
 	if err != nil {
 		return err
 	}
-	h := &handler{path: s.Path, key: key, database: s.Database, maxMemory: s.MaxMemory, logger: logger}
-	if h.library, err = loadLibrary(s.Library); err != nil {
-		return err
+	if err := denyCalls(); err != nil {
+		confined = err.Error()
 	}
-	// The first connection starts ClickHouse and keeps it running.
-	root, err := h.library.open([]string{"--path=" + s.Path, "--config-file=" + s.ConfigFile})
+	h := &handler{path: s.Path, key: key, database: s.Database, door: newDoorkeeper(s.AllowedHosts),
+		ceilings: readOnlyCeilings(s.MaxMemory, runtime.NumCPU()), logger: logger}
+	if confined != "yes" {
+		logger.Warn("the embedded ClickHouse is NOT confined, so that SQL could reach files and the network: " + confined)
+		if !s.ListenWithoutLandlock {
+			h.closed = "the read-only address is closed, because this machine cannot confine queries (" + confined + "); store.embedded.listen_without_landlock opens it all the same"
+		}
+	}
+	root, err := h.startClickHouse(s)
 	if err != nil {
-		return fmt.Errorf("start ClickHouse in %s: %w", s.Path, err)
+		return err
 	}
 	servers := map[*http.Server]net.Listener{newServer(h.trusted()): socket}
 	if s.ReadOnly {
@@ -87,14 +91,47 @@ func serve(ctx context.Context, s spec, confined string, logger *zap.Logger) err
 		if err != nil {
 			return err
 		}
-		if confined == "yes" || s.ListenWithoutLandlock {
-			servers[newServer(h.readOnly(users.Addr()))] = users
-		} else {
-			logger.Warn("the read-only SQL address stays closed, because without Landlock queries could read files; store.embedded.listen_without_landlock opens it all the same")
-			users.Close()
+		if h.closed != "" {
+			logger.Warn(h.closed)
 		}
+		servers[newServer(h.readOnly())] = limitConnections(users, readOnlyConnections)
 	}
-	var group errgroup.Group
+	err = serveUntil(ctx, servers)
+	h.running.Wait()
+	root.close()
+	h.library.shutdown()
+	return err
+}
+
+// startClickHouse loads the library and opens the connection that starts
+// ClickHouse and keeps it running.
+func (h *handler) startClickHouse(s spec) (root *connection, err error) {
+	if h.library, err = loadLibrary(s.Library); err != nil {
+		return nil, err
+	}
+	root, err = h.library.open([]string{"--path=" + s.Path, "--config-file=" + s.configFile()})
+	if err != nil {
+		return nil, fmt.Errorf("start ClickHouse in %s: %w", s.Path, err)
+	}
+	functions, _, err := root.exec("SELECT name FROM system.table_functions", "TSV", nil)
+	if err != nil {
+		return nil, fmt.Errorf("list ClickHouse's table functions: %w", err)
+	}
+	h.forbidden = forbiddenFunctions(strings.Fields(string(functions)))
+	settings, _, err := root.exec("SELECT name FROM system.settings", "TSV", nil)
+	if err != nil {
+		return nil, fmt.Errorf("list ClickHouse's settings: %w", err)
+	}
+	h.settings = map[string]bool{}
+	for name := range strings.FieldsSeq(string(settings)) {
+		h.settings[name] = true
+	}
+	return root, nil
+}
+
+// serveUntil serves until ctx ends or a server fails.
+func serveUntil(ctx context.Context, servers map[*http.Server]net.Listener) error {
+	group, ctx := errgroup.WithContext(ctx)
 	for server, listener := range servers {
 		group.Go(func() error {
 			if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -102,20 +139,17 @@ func serve(ctx context.Context, s spec, confined string, logger *zap.Logger) err
 			}
 			return nil
 		})
+		group.Go(func() error {
+			<-ctx.Done()
+			stopping, cancel := context.WithTimeout(context.Background(), shutdownPatience)
+			defer cancel()
+			if server.Shutdown(stopping) != nil {
+				return server.Close() // ends the statements that still run
+			}
+			return nil
+		})
 	}
-	<-ctx.Done()
-	stopping, cancel := context.WithTimeout(context.Background(), shutdownPatience)
-	defer cancel()
-	for server := range servers {
-		if server.Shutdown(stopping) != nil {
-			server.Close()
-		}
-	}
-	err = group.Wait()
-	h.running.Wait()
-	root.close()
-	h.library.shutdown()
-	return err
+	return group.Wait()
 }
 
 func newServer(h http.Handler) *http.Server {

@@ -19,12 +19,13 @@ import (
 
 // Config says how the embedded ClickHouse runs.
 type Config struct {
-	DataDir               string // of nfstats; ClickHouse's own folder is clickhouse/ in it
-	Database              string // default of the read-only listener
-	Listen                string // TCP host:port for users, read-only; "" for none
-	Library               string // path of libchdb.so; "" looks in the usual places
-	MaxMemory             int64  // bytes; 0: half of the machine's
-	ListenWithoutLandlock bool   // keep Listen open on kernels without Landlock
+	DataDir               string   // of nfstats; ClickHouse's own folder is clickhouse/ in it
+	Database              string   // default of the read-only listener
+	Listen                string   // TCP host:port for users, read-only; "" for none
+	AllowedHosts          []string // names under which Listen answers, besides IP addresses and this host's
+	Library               string   // path of libchdb.so; "" looks in the usual places
+	MaxMemory             int64    // bytes; 0: half of the machine's
+	ListenWithoutLandlock bool     // keep Listen open on kernels without Landlock
 }
 
 // State is what the engine is doing.
@@ -44,8 +45,11 @@ type Supervisor struct {
 	lock             *os.File
 	socket, readOnly *os.File // listeners, kept open over restarts of the engine
 
+	hangPatience time.Duration // with an engine that has been ready and answers no more
+
 	mu    sync.Mutex
 	state State
+	first chan struct{} // closed when it is ready for the first time
 }
 
 // New makes a supervisor and finds the library.
@@ -63,7 +67,8 @@ func New(config Config, logger *zap.Logger) (*Supervisor, error) {
 	if config.MaxMemory == 0 {
 		config.MaxMemory = halfOfMemory()
 	}
-	return &Supervisor{config: config, library: library, key: rand.Text(), logger: logger, state: State{Problem: "starting"}}, nil
+	return &Supervisor{config: config, library: library, key: rand.Text(), logger: logger,
+		hangPatience: time.Minute, state: State{Problem: "the embedded ClickHouse is starting"}, first: make(chan struct{})}, nil
 }
 
 // Key is the password for Dial's connections.
@@ -80,6 +85,18 @@ func (s *Supervisor) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state
+}
+
+// Ready returns a channel that is closed when the engine is ready for the first
+// time.
+func (s *Supervisor) Ready() <-chan struct{} { return s.first }
+
+func (s *Supervisor) announce() {
+	select {
+	case <-s.first:
+	default:
+		close(s.first)
+	}
 }
 
 func (s *Supervisor) setState(change func(*State)) {
@@ -212,7 +229,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 			return nil
 		}
 		s.setState(func(st *State) {
-			st.Ready, st.Problem = false, "restarting: "+err.Error()
+			st.Ready, st.Problem = false, "the embedded ClickHouse is restarting: "+err.Error()
 			st.Restarts++
 		})
 		if time.Since(started) > time.Minute {
