@@ -10,8 +10,8 @@ import (
 // Append journals a burst of datagrams in their order, and keeps none of them.
 // When it returns they have been written, so that they survive the death of
 // the process. While the disk takes no writes they go to memory; what finds no
-// room there, or is longer than MaxPayload, is counted in Status.Lost and in
-// dropped.
+// room there, is longer than MaxPayload or comes after Close is counted in
+// Status.Lost and in dropped.
 func (j *Journal) Append(burst []Datagram) (dropped int) {
 	j.appendMu.Lock()
 	defer j.appendMu.Unlock()

@@ -176,6 +176,26 @@ func TestUnreadableSegment(t *testing.T) {
 	}
 }
 
+// Somebody cuts and removes files of an open journal.
+func TestDamageWhileOpen(t *testing.T) {
+	c := config(t.TempDir())
+	j := open(t, c)
+	j.Append(numbered(0, 3000))
+	paths := segmentFiles(t, c.Dir)
+	if err := errors.Join(os.Truncate(paths[0], 5000), os.Truncate(paths[1], 0), os.Remove(paths[2]), os.Truncate(paths[len(paths)-1], 1000)); err != nil {
+		t.Fatal(err)
+	}
+	numbers, _ := drain(t, j)
+	j.Append(numbered(3000, 10))
+	after, _ := drain(t, j)
+	if len(numbers) == 0 || !slices.IsSorted(numbers) || !slices.Equal(after, sequence(3000, 3010)) {
+		t.Errorf("%d datagrams, then %v", len(numbers), after)
+	}
+	if lost := j.Status().Lost[journal.Damaged].Datagrams; uint64(len(numbers))+lost != 3000 {
+		t.Errorf("%d delivered, %d lost, want 3000 together", len(numbers), lost)
+	}
+}
+
 func TestUnknownVersionIsLeftAlone(t *testing.T) {
 	raise := func(content []byte) {
 		binary.LittleEndian.PutUint16(content[8:], 2)

@@ -196,17 +196,61 @@ func TestDiskFullButStoreWorks(t *testing.T) {
 	}
 }
 
-// A journal opens on a full disk, because reception must not depend on it.
+// A journal opens on a full disk, because reception must not depend on it. What
+// it took then is on disk soon after there is room.
 func TestOpenOnFullDisk(t *testing.T) {
 	dir := smallDisk(t)
 	c := config(filepath.Join(dir, "journal"))
 	open(t, c).Close()
-	fillDisk(t, dir, 0)
+	ballast := fillDisk(t, dir, 0)
 	j := open(t, c)
-	if dropped := j.Append(numbered(0, 100)); dropped != 0 {
-		t.Errorf("%d dropped", dropped)
+	for i := range uint64(20) {
+		if dropped := j.Append(numbered(i*10, 10)); dropped != 0 {
+			t.Errorf("%d dropped", dropped)
+		}
+		j.MoveMemoryToDisk() // once a second, in vain, which must not eat up the memory
 	}
-	if numbers, _ := drain(t, j); !slices.Equal(numbers, sequence(0, 100)) {
+	if s := j.Status(); !s.Degraded || s.MemoryBytes > 200*(journal.RecordHeaderSize+308) {
+		t.Errorf("on the full disk: %+v", s)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	j.MoveMemoryToDisk()
+	j.Append(numbered(200, 10))
+	crashed := copyDir(t, c.Dir)
+	if numbers, _ := drain(t, j); !slices.Equal(numbers, sequence(0, 210)) {
 		t.Errorf("got %v", numbers)
+	}
+	j = open(t, config(crashed))
+	if numbers, _ := drain(t, j); !slices.Equal(numbers, sequence(0, 210)) {
+		t.Errorf("after a crash: %v", numbers)
+	}
+}
+
+// Checkpoints that find no room do no harm to the last good one.
+func TestCheckpointsThatFail(t *testing.T) {
+	dir := smallDisk(t)
+	c := config(filepath.Join(dir, "journal"))
+	j := open(t, c)
+	if err := j.Commit(context.Background(), journal.Position{}, []byte("good")); err != nil {
+		t.Fatal(err)
+	}
+	ballast := fillDisk(t, dir, 300<<10)
+	for range 3 {
+		if err := j.Commit(context.Background(), journal.Position{}, make([]byte, 3<<20)); !errors.Is(err, unix.ENOSPC) {
+			t.Errorf("a large checkpoint on the full disk: %v", err)
+		}
+	}
+	if err := j.Status().Err; !errors.Is(err, unix.ENOSPC) {
+		t.Errorf("status: %v", err)
+	}
+	crashed := open(t, config(copyDir(t, c.Dir)))
+	if string(crashed.State()) != "good" {
+		t.Errorf("after a crash: %d bytes of state", len(crashed.State()))
+	}
+	os.Remove(ballast)
+	if err := j.Commit(context.Background(), journal.Position{}, []byte("better")); err != nil || j.Status().Err != nil {
+		t.Errorf("with room again: %v, %v", err, j.Status().Err)
 	}
 }

@@ -126,7 +126,11 @@ func TestNextWaitsForData(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
+	time.AfterFunc(10*time.Millisecond, cancel)
+	if _, err := j.Next(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Next when the context ends: %v", err)
+	}
+	j.Append(numbered(1, 1))
 	if _, err := j.Next(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("Next with an ended context: %v", err)
 	}
@@ -175,6 +179,26 @@ func TestCommit(t *testing.T) {
 	}
 	if !slices.Equal(numbers, sequence(ranges[3].From.Datagrams, 3000)) {
 		t.Error("datagrams behind the checkpoint are missing")
+	}
+}
+
+// Checkpoints may be made by several goroutines; the latest position wins.
+func TestCommitOutOfOrder(t *testing.T) {
+	c := config(t.TempDir())
+	j := open(t, c)
+	j.Append(numbered(0, 3000))
+	_, ranges := drain(t, j)
+	j.Done(ranges[0])
+	j.Done(ranges[1])
+	for _, i := range []int{1, 0} {
+		if err := j.Commit(context.Background(), ranges[i].To, []byte{byte(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	j.Close()
+	j = open(t, c)
+	if s := j.Status(); s.Checkpoint != ranges[1].To || string(j.State()) != "\x01" {
+		t.Errorf("goes on at %v with state %v", s.Checkpoint, j.State())
 	}
 }
 

@@ -28,35 +28,37 @@ const readAttempts = 5
 func (j *Journal) Next(ctx context.Context) (*Block, error) {
 	b := j.spareBlock()
 	for {
-		d, err := j.due()
-		if err != nil {
-			b.Release()
-			return nil, err
+		ok, err := j.tryNext(ctx, b)
+		if ok {
+			return b, nil
 		}
-		if d.segment != nil {
-			ok, err := j.readNext(b, d)
-			switch {
-			case ok:
-				return b, nil
-			case err != nil:
-				b.Release()
-				return nil, err
-			}
-			continue
-		}
-		timer := time.NewTimer(d.wait)
-		select {
-		case <-ctx.Done():
-			err = ctx.Err()
-		case <-j.wake:
-		case <-timer.C:
-		}
-		timer.Stop()
 		if err != nil {
 			b.Release()
 			return nil, err
 		}
 	}
+}
+
+// tryNext reads the block that is due into b, or waits until there may be one.
+func (j *Journal) tryNext(ctx context.Context, b *Block) (ok bool, err error) {
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	d, err := j.due()
+	if err != nil {
+		return false, err
+	}
+	if d.segment != nil {
+		return j.readNext(b, d)
+	}
+	timer := time.NewTimer(d.wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-j.wake:
+	case <-timer.C:
+	}
+	return false, nil
 }
 
 // Drain tells that nothing more will be appended: Next returns what is left at
@@ -164,7 +166,10 @@ func (j *Journal) deliver(b *Block, d due, damage Loss) bool {
 		j.problems.damagedAt = fmt.Sprintf("%s, behind offset %d", d.segment.name(), d.from.Offset)
 	}
 	j.read = b.To
-	if s := d.segment; s.sealed && !b.To.Before(s.end) {
+	if b.Len() == 0 { // nothing is left before the limit, though the file may be shorter
+		j.skipTo(Position{d.limit, b.To.Datagrams})
+	}
+	if s := d.segment; s.sealed && !j.read.Before(s.end) {
 		j.skipTo(s.end)
 	}
 	b.Recovered = d.segment.recovered

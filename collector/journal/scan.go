@@ -8,7 +8,7 @@ import (
 )
 
 // readChunk is the number of bytes read at once.
-const readChunk = 1 << 20
+const readChunk = 256 << 10
 
 // A scan goes over the records of a segment and steps over what is damaged.
 //
