@@ -123,7 +123,10 @@ func (c *compiler) addOp(k candidate) {
 	}
 	o := c.op(k.field, e)
 	if k.reverse {
-		c.plan.reverse = append(c.plan.reverse, o)
+		if k.dest&measured != 0 {
+			c.plan.reverse = append(c.plan.reverse, o)
+			c.plan.reverseColumns |= k.dest
+		}
 		return
 	}
 	c.note(k.dest)
@@ -176,10 +179,6 @@ func (c *compiler) note(d dest) {
 		has.rate = true
 	case decoder.ColumnFlowDirection:
 		has.direction = true
-	case decoder.ColumnBytes:
-		has.bytes = true
-	case decoder.ColumnPackets:
-		has.packets = true
 	case destSampler:
 		has.sampler = true
 	case destDuration:

@@ -210,6 +210,13 @@ func observationTime(as conversion, rank uint8) []element {
 	}
 }
 
+// measured are the columns that may have values of their own in the opposite
+// direction of a flow. Others identify the flow, and are turned.
+const measured = decoder.ColumnBytes | decoder.ColumnPackets | decoder.ColumnTimeFlowStart | decoder.ColumnTimeFlowEnd |
+	decoder.ColumnTCPFlags | decoder.ColumnIPTos | decoder.ColumnIPTTL | decoder.ColumnICMPType | decoder.ColumnICMPCode |
+	decoder.ColumnSrcMAC | decoder.ColumnDstMAC | decoder.ColumnSrcVLAN | decoder.ColumnDstVLAN |
+	decoder.ColumnNextHop | decoder.ColumnBGPNextHop | decoder.ColumnForwardingStatus
+
 // Elements that are not one value for one column.
 const (
 	firstLabelElement = 70 // mplsTopLabelStackSection … mplsLabelStackSection10

@@ -23,14 +23,15 @@ type plan struct {
 	first     int    // slot for the position of the first segment, or -1
 	slots     int    // positions kept of each record
 
-	family     familyPlan
-	early      []op // that others depend on
-	ops        []op
-	labels     []op // of the MPLS label stack, top first
-	frame      *op  // a sampled packet header
-	frameSize  *op  // its packet's length on the wire
-	reverse    []op // of a second row for the opposite direction
-	rateFields []rateField
+	family         familyPlan
+	early          []op // that others depend on
+	ops            []op
+	labels         []op            // of the MPLS label stack, top first
+	frame          *op             // a sampled packet header
+	frameSize      *op             // its packet's length on the wire
+	reverse        []op            // of a second row for the opposite direction,
+	reverseColumns decoder.Columns // which they write
+	rateFields     []rateField
 
 	full    decoder.Columns // written in every row
 	partial decoder.Columns // written in some rows
@@ -43,7 +44,6 @@ type fieldSet struct {
 	start, end, duration, boot bool
 	rate, sampler              bool
 	direction                  bool
-	bytes, packets             bool
 }
 
 // A step of a walk finds one variable-length field.

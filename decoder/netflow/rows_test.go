@@ -161,6 +161,38 @@ func TestBiflow(t *testing.T) {
 	}
 }
 
+// TestReverseOfEverything has a reverse field for every element: only what is
+// measured may differ in the second row.
+func TestReverseOfEverything(t *testing.T) {
+	for _, length := range []uint16{4, 16, generate.Variable} {
+		template := generate.Template{ID: 256, Fields: []generate.Field{{ID: 8, Length: 4}, {ID: 12, Length: 4}, {ID: 1, Length: 4}}}
+		record := slices.Concat(octets(4, 10), octets(4, 11), value(4, 7))
+		for _, id := range slices.Sorted(maps.Keys(elements)) {
+			if id >= 0x8000 {
+				continue
+			}
+			template.Fields = append(template.Fields, generate.Field{ID: id, Length: length, Enterprise: reverseEnterprise})
+			if length == generate.Variable {
+				record = append(record, 4, 0, 0, 0, 0)
+				continue
+			}
+			record = append(record, octets(int(length), 1)...)
+		}
+		d, b := newDecoder(t), new(decoder.Batch)
+		d.Decode(receivedMs, testSource, message10().Templates(template).Data(256, record).Bytes(), b)
+		want := 2
+		if length == generate.Variable {
+			want = 1 // its counters are 0
+		}
+		if b.Len() != want {
+			t.Fatalf("%d rows of fields of %d octets", b.Len(), length)
+		}
+		if last := b.Len() - 1; b.SamplingRate[last] != 1 || b.EType[last] != ethernetTypeIPv4 || want == 2 && b.SrcAddr[1] != b.DstAddr[0] {
+			t.Errorf("fields of %d octets: %v", length, rowTexts(b)[last])
+		}
+	}
+}
+
 // TestGeneratedFlows wants back what the generator was told.
 func TestGeneratedFlows(t *testing.T) {
 	flow := generate.Flow{Src: netip.MustParseAddr("10.1.2.3"), Dst: netip.MustParseAddr("192.0.2.9"), SrcPort: 1234, DstPort: 443, Proto: 6, Tos: 8, TCPFlags: 0x1b,
