@@ -13,7 +13,7 @@ import (
 	"testing/fstest"
 	"time"
 
-	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
 
 	"github.com/nfstats/nfstats/decoder"
 	"github.com/nfstats/nfstats/store/engine"
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { enginetest.Main(m) }
 // open returns a store over a running engine, without tables yet.
 func open(t testing.TB, s *engine.Supervisor) *Store {
 	t.Helper()
-	store, err := New(Config{Dial: s.Dial, Key: s.Key(), Database: "nfstats"}, zap.NewNop())
+	store, err := New(Config{Dial: s.Dial, Key: s.Key(), Database: "nfstats"}, zaptest.NewLogger(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +220,7 @@ func TestUnusableServers(t *testing.T) {
 		http.Error(w, "Code: 1. DB::Exception: nothing", http.StatusInternalServerError)
 	}))
 	defer proxy.Close()
-	store, err := New(Config{URL: strings.Replace(proxy.URL, "http://", "http://u:hunter2@", 1), Database: "nfstats"}, zap.NewNop())
+	store, err := New(Config{URL: strings.Replace(proxy.URL, "http://", "http://u:hunter2@", 1), Database: "nfstats"}, zaptest.NewLogger(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +237,7 @@ func TestUnusableServers(t *testing.T) {
 }
 
 func TestURLErrorsHideThePassword(t *testing.T) {
-	if _, err := New(Config{URL: "clickhouse://user:hunter2@[::1", Database: "d"}, zap.NewNop()); err == nil || strings.Contains(err.Error(), "hunter2") {
+	if _, err := New(Config{URL: "clickhouse://user:hunter2@[::1", Database: "d"}, zaptest.NewLogger(t)); err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("got %v", err)
 	}
 }

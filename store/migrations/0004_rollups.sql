@@ -1,0 +1,88 @@
+-- The rollups behind the views. The daemon fills flows_1m once a reception minute is over (rollup.go),
+-- flows_1h follows from it. Counters are as exported, spread over the lifetime of their flow:
+-- sampling_rate is in the key, so that sum(bytes * sampling_rate) is exact here as in flows.
+
+CREATE TABLE IF NOT EXISTS flows_1m (
+    time DateTime('UTC') CODEC(DoubleDelta, ZSTD(1)),
+    exporter_addr IPv6 CODEC(ZSTD(1)),
+    in_if UInt32 CODEC(ZSTD(1)),
+    out_if UInt32 CODEC(ZSTD(1)),
+    src_as UInt32 CODEC(ZSTD(1)),
+    dst_as UInt32 CODEC(ZSTD(1)),
+    etype UInt16 CODEC(ZSTD(1)),
+    proto UInt8 CODEC(ZSTD(1)),
+    flow_direction UInt8 CODEC(ZSTD(1)),
+    sampling_rate UInt32 CODEC(ZSTD(1)),
+    collector LowCardinality(String),
+    source LowCardinality(String),
+    bytes UInt64 CODEC(T64, ZSTD(1)),
+    packets UInt64 CODEC(T64, ZSTD(1)),
+    flows UInt64 CODEC(T64, ZSTD(1)), -- booked where the flow ended
+    bytes_sq Float64 CODEC(ZSTD(1)),  -- sum of bytes²/packets, for error bars
+
+    sampler_address IPv6 ALIAS exporter_addr,
+    bytes_scaled UInt64 ALIAS bytes * sampling_rate,
+    packets_scaled UInt64 ALIAS packets * sampling_rate,
+    src_as_name String ALIAS dictGetOrDefault('{database}.as_name', 'name', toUInt64(src_as), ''),
+    dst_as_name String ALIAS dictGetOrDefault('{database}.as_name', 'name', toUInt64(dst_as), ''),
+    in_if_name String ALIAS dictGetOrDefault('{database}.interface', 'name', tuple(exporter_addr, in_if), ''),
+    out_if_name String ALIAS dictGetOrDefault('{database}.interface', 'name', tuple(exporter_addr, out_if), ''),
+    exporter_name String ALIAS dictGetOrDefault('{database}.exporter', 'name', tuple(exporter_addr), '')
+)
+ENGINE = SummingMergeTree((bytes, packets, flows, bytes_sq))
+PARTITION BY toDate(time)
+ORDER BY (time, exporter_addr, in_if, out_if, src_as, dst_as, etype, proto, flow_direction, sampling_rate, collector, source)
+TTL time + INTERVAL 30 DAY
+SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000;
+
+CREATE TABLE IF NOT EXISTS flows_1h (
+    time DateTime('UTC') CODEC(DoubleDelta, ZSTD(1)),
+    exporter_addr IPv6 CODEC(ZSTD(1)),
+    in_if UInt32 CODEC(ZSTD(1)),
+    out_if UInt32 CODEC(ZSTD(1)),
+    src_as UInt32 CODEC(ZSTD(1)),
+    dst_as UInt32 CODEC(ZSTD(1)),
+    etype UInt16 CODEC(ZSTD(1)),
+    proto UInt8 CODEC(ZSTD(1)),
+    flow_direction UInt8 CODEC(ZSTD(1)),
+    sampling_rate UInt32 CODEC(ZSTD(1)),
+    collector LowCardinality(String),
+    source LowCardinality(String),
+    bytes UInt64 CODEC(T64, ZSTD(1)),
+    packets UInt64 CODEC(T64, ZSTD(1)),
+    flows UInt64 CODEC(T64, ZSTD(1)),
+    bytes_sq Float64 CODEC(ZSTD(1)),
+
+    sampler_address IPv6 ALIAS exporter_addr,
+    bytes_scaled UInt64 ALIAS bytes * sampling_rate,
+    packets_scaled UInt64 ALIAS packets * sampling_rate,
+    src_as_name String ALIAS dictGetOrDefault('{database}.as_name', 'name', toUInt64(src_as), ''),
+    dst_as_name String ALIAS dictGetOrDefault('{database}.as_name', 'name', toUInt64(dst_as), ''),
+    in_if_name String ALIAS dictGetOrDefault('{database}.interface', 'name', tuple(exporter_addr, in_if), ''),
+    out_if_name String ALIAS dictGetOrDefault('{database}.interface', 'name', tuple(exporter_addr, out_if), ''),
+    exporter_name String ALIAS dictGetOrDefault('{database}.exporter', 'name', tuple(exporter_addr), '')
+)
+ENGINE = SummingMergeTree((bytes, packets, flows, bytes_sq))
+PARTITION BY toYYYYMM(time)
+ORDER BY (time, exporter_addr, in_if, out_if, src_as, dst_as, etype, proto, flow_direction, sampling_rate, collector, source)
+TTL time + INTERVAL 400 DAY
+SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000;
+
+-- The hours follow from the minutes as these are inserted: a block of minutes is small, and one
+-- token covers both tables.
+CREATE MATERIALIZED VIEW IF NOT EXISTS flows_1h_of_1m TO flows_1h AS
+SELECT toStartOfHour(time) AS time, exporter_addr, in_if, out_if, src_as, dst_as, etype, proto, flow_direction, sampling_rate, collector, source,
+    sum(bytes) AS bytes, sum(packets) AS packets, sum(flows) AS flows, sum(bytes_sq) AS bytes_sq
+FROM flows_1m
+GROUP BY ALL;
+
+-- What has been rolled up: live flows (source = '') of a collector received before rolled_to, and
+-- whole imported files.
+CREATE TABLE IF NOT EXISTS rollups (
+    collector String,
+    source String,
+    rolled_to DateTime('UTC'),
+    flows UInt64, -- rolled in this step
+    updated_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplacingMergeTree(rolled_to) ORDER BY (collector, source);

@@ -1,0 +1,43 @@
+-- What SNMP tells, and what follows from it.
+
+CREATE TABLE IF NOT EXISTS if_counters (
+    time DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    exporter_addr IPv6 CODEC(ZSTD(1)),
+    if_index UInt32 CODEC(ZSTD(1)),
+    uptime_ms UInt64 CODEC(ZSTD(1)), -- the agent's sysUpTime at the reading
+    in_octets UInt64 CODEC(Delta, ZSTD(1)),
+    out_octets UInt64 CODEC(Delta, ZSTD(1)),
+    in_packets UInt64 CODEC(Delta, ZSTD(1)), -- unicast, multicast and broadcast
+    out_packets UInt64 CODEC(Delta, ZSTD(1)),
+    in_discards UInt64 CODEC(Delta, ZSTD(1)),
+    out_discards UInt64 CODEC(Delta, ZSTD(1)),
+    discontinuity UInt32 CODEC(ZSTD(1)), -- ifCounterDiscontinuityTime
+    counter_bits UInt8
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(time)
+ORDER BY (exporter_addr, if_index, time)
+TTL toDateTime(time) + INTERVAL 400 DAY
+SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 1000;
+
+CREATE TABLE IF NOT EXISTS calibration (
+    bucket DateTime('UTC'), -- its start; five minutes long
+    exporter_addr IPv6,
+    if_index UInt32,
+    direction Enum8('in' = 1, 'out' = 2),
+    snmp_octets Float64, -- interpolated to the bucket's edges
+    flow_octets Float64, -- scaled by the sampling rate, with the overhead of layer 2
+    flow_packets UInt64, -- sampled
+    coverage Float64,
+    factor_raw Float64,
+    factor Float64, -- smoothed
+    status Enum8('none' = 0, 'applied' = 1, 'amber' = 2, 'refused' = 3),
+    reason LowCardinality(String),
+    final UInt8,
+    updated_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplacingMergeTree(updated_at)
+PARTITION BY toYYYYMM(bucket)
+ORDER BY (bucket, exporter_addr, if_index, direction)
+TTL bucket + INTERVAL 400 DAY
+SETTINGS ttl_only_drop_parts = 1;
