@@ -128,6 +128,7 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 			return err
 		}
 		r.prepared.Store(true)
+		group.Go(func() error { return store.NewRollups(flows, name, flowCollector.StoredUntil).Run(groupCtx) })
 		notify(systemd.SdNotifyReady, logger)
 		announce(flowCollector, cfg, logger)
 		return nil

@@ -11,7 +11,8 @@ import (
 // When it returns they have been written, so that they survive the death of
 // the process. While the disk takes no writes they go to memory; what finds no
 // room there, is longer than MaxPayload or comes after Close is counted in
-// Status.Lost and in dropped.
+// Status.Lost and in dropped. A reception time before that of the datagram before
+// is raised to it.
 func (j *Journal) Append(burst []Datagram) (dropped int) {
 	j.appendMu.Lock()
 	defer j.appendMu.Unlock()
@@ -62,6 +63,10 @@ func (j *Journal) stage(burst []Datagram) (n int, blockFrom uint64) {
 		if at+uint64(size) > blockFrom+uint64(j.config.BlockSize) {
 			blockFrom = at
 		}
+		// Clocks step back; the order of reception does not. Who asked StoredUntil
+		// relies on it.
+		d.ReceivedMs = max(d.ReceivedMs, j.received)
+		j.received = d.ReceivedMs
 		buf = s.appendRecord(buf, at, index+uint32(n), uint32(at-blockFrom), d)
 	}
 	j.staging = buf

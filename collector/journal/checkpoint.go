@@ -14,8 +14,9 @@ import (
 
 // A flight is a delivered block.
 type flight struct {
-	to   Position
-	done bool
+	to       Position
+	received int64 // of its first datagram, Unix milliseconds
+	done     bool
 }
 
 // Done tells that a block is stored, or set aside, and need not be delivered
@@ -31,7 +32,7 @@ func (j *Journal) Done(r Range) {
 	}
 	before := j.done
 	for len(j.flights) > 0 && j.flights[0].done {
-		j.done = j.flights[0].to
+		j.done, j.doneUntil = j.flights[0].to, j.flights[0].received
 		j.flights = j.flights[1:]
 	}
 	if before.Before(j.done) {

@@ -39,6 +39,7 @@ type Journal struct {
 	active   *segment // takes the next record; nil: Append makes one
 	staging  []byte
 	closed   bool
+	received int64 // Unix milliseconds; no datagram to come is earlier
 
 	reading     source // of the segment that Next read last; used by Next alone
 	readingFrom *segment
@@ -59,6 +60,7 @@ type Journal struct {
 	draining   bool
 	read       Position // Next goes on here
 	done       Position // every block before is done
+	doneUntil  int64    // Unix milliseconds: everything received before is done
 	flights    []flight // delivered blocks that are not, or follow one that is not
 	progress   chan struct{}
 	saved      Position // of the checkpoint

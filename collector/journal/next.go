@@ -176,7 +176,7 @@ func (j *Journal) deliver(b *Block, d due, damage Loss) bool {
 	if b.Len() == 0 {
 		return false
 	}
-	j.flights = append(j.flights, flight{to: b.To})
+	j.flights = append(j.flights, flight{to: b.To, received: b.received()})
 	return true
 }
 

@@ -75,7 +75,7 @@ func (j *Journal) load() error {
 	}
 	if n := len(segments); n > 0 {
 		last := segments[n-1]
-		if err := countLast(last); err != nil {
+		if j.received, err = countLast(last); err != nil {
 			j.logger.Error("the journal's last segment cannot be read to its end", zap.Error(err))
 		}
 		j.end = last.end
@@ -123,12 +123,13 @@ func (j *Journal) startAt(saved checkpoint, segments []*segment) {
 }
 
 // countLast finds the number of datagrams in the last segment. A damaged or
-// unfinished end counts as one, and so does what an error hides.
-func countLast(s *segment) error {
+// unfinished end counts as one, and so does what an error hides. received is the
+// time of the newest.
+func countLast(s *segment) (received int64, err error) {
 	s.end.Datagrams = s.base.Datagrams + 1
 	file, err := os.Open(s.path)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer file.Close()
 	c := scan{header: &s.header, source: file, limit: s.end.Offset, offset: s.base.Offset}
@@ -136,19 +137,22 @@ func countLast(s *segment) error {
 	for {
 		r, ok, err := c.next()
 		if err != nil {
-			return err
+			return received, err
 		}
 		if !ok {
 			break
 		}
 		next = r.number + 1
 		s.end.Datagrams = next + 1
+		var d Datagram
+		parseDatagram(c.buf[c.parsed:c.parsed+r.length], &d)
+		received = max(received, d.ReceivedMs)
 		c.skip(r.length)
 	}
 	if !c.trailing {
 		s.end.Datagrams = next
 	}
-	return nil
+	return received, nil
 }
 
 // removeLeftovers removes segments that the checkpoint has passed, or that hold

@@ -76,13 +76,13 @@ SELECT toStartOfHour(time) AS time, exporter_addr, in_if, out_if, src_as, dst_as
 FROM flows_1m
 GROUP BY ALL;
 
--- What has been rolled up: live flows (source = '') of a collector received before rolled_to, and
--- whole imported files.
+-- What has been rolled up: the live flows (source = '') that a collector received before rolled_to,
+-- and whole imported files. While rolling is 1, the minute that starts at rolled_to is on its way.
 CREATE TABLE IF NOT EXISTS rollups (
     collector String,
     source String,
     rolled_to DateTime('UTC'),
-    flows UInt64, -- rolled in this step
-    updated_at DateTime64(3, 'UTC') DEFAULT now64(3)
+    rolling UInt8,
+    version UInt64 DEFAULT toUnixTimestamp(rolled_to) * 2 + rolling -- grows with every step
 )
-ENGINE = ReplacingMergeTree(rolled_to) ORDER BY (collector, source);
+ENGINE = ReplacingMergeTree(version) ORDER BY (collector, source);

@@ -1,0 +1,198 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"go.uber.org/zap"
+)
+
+// rollupKey are the columns that tell the rows of flows_1m and flows_1h apart.
+const rollupKey = "exporter_addr, in_if, out_if, src_as, dst_as, etype, proto, flow_direction, sampling_rate, collector, source"
+
+// maxRolledFlows bounds the flows of one INSERT … SELECT, and with it the memory
+// that it takes.
+const maxRolledFlows = 4_000_000
+
+// rollupInterval is the time between two looks whether a minute is over.
+const rollupInterval = time.Second
+
+// Rollups fills flows_1m, and through its materialized view flows_1h, from the
+// flows that one collector receives.
+//
+// A reception minute is rolled up as a whole, once it is over and everything
+// received in it is stored, under deduplication tokens of its own: a crash at any
+// point leaves neither gap nor double, because the same minute is rolled up again
+// and ClickHouse drops what it has. The flows of a minute lived in earlier ones
+// too; their rows are added there.
+type Rollups struct {
+	store       *Store
+	collector   string
+	storedUntil func() time.Time
+	logger      *zap.Logger
+}
+
+// NewRollups makes the rollups of a collector; Run keeps them. storedUntil
+// returns a time before which every flow that the collector received is stored,
+// and may return zero while that is unknown.
+func NewRollups(s *Store, collector string, storedUntil func() time.Time) *Rollups {
+	return &Rollups{store: s, collector: collector, storedUntil: storedUntil, logger: s.logger.Named("rollups")}
+}
+
+// Run rolls up every minute that is over, until ctx ends. What ClickHouse does
+// not take is tried again.
+func (r *Rollups) Run(ctx context.Context) error {
+	wait := rollupInterval
+	var complained time.Time
+	for {
+		err := r.CatchUp(ctx)
+		switch {
+		case err == nil:
+			wait = rollupInterval
+		case ctx.Err() == nil:
+			wait = min(2*wait, time.Minute)
+			if time.Since(complained) >= time.Minute {
+				r.logger.Error("the charts lag behind; flows are safe", zap.Error(err), zap.Duration("next_try_in", wait))
+				complained = time.Now()
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+	}
+}
+
+// CatchUp rolls up every minute that is over and not rolled up.
+func (r *Rollups) CatchUp(ctx context.Context) error {
+	until := r.storedUntil().Truncate(time.Minute)
+	if until.Unix() <= 0 {
+		return nil
+	}
+	at, rolling, err := r.progress(ctx)
+	if err != nil {
+		return err
+	}
+	for at.Before(until) && ctx.Err() == nil {
+		if !rolling { // else the minute at hand may be half rolled up
+			if at, err = r.nextMinute(ctx, at, until); err != nil {
+				return err
+			}
+			if at.Equal(until) {
+				return r.record(ctx, until, 0)
+			}
+		}
+		if err := r.rollUp(ctx, at); err != nil {
+			return fmt.Errorf("roll up the minute %s: %w", at.UTC().Format("2006-01-02 15:04"), err)
+		}
+		at, rolling = at.Add(time.Minute), false
+	}
+	return ctx.Err()
+}
+
+// progress returns the time up to which the collector's flows are rolled up: a
+// new collector starts with its oldest flow.
+func (r *Rollups) progress(ctx context.Context) (rolledTo time.Time, rolling bool, err error) {
+	const query = `SELECT toDateTime(intDiv(max(version), 2), 'UTC'), toUInt8(max(version) % 2) FROM rollups WHERE collector = {collector:String} AND source = ''`
+	var flag uint8
+	if err := r.store.conn.QueryRow(r.bound(ctx, nil), query).Scan(&rolledTo, &flag); err != nil {
+		return time.Time{}, false, fmt.Errorf("read how far flows are rolled up: %w", err)
+	}
+	return rolledTo, flag == 1, nil
+}
+
+// nextMinute returns the first minute from at on that has flows, or until.
+func (r *Rollups) nextMinute(ctx context.Context, at, until time.Time) (time.Time, error) {
+	const query = `SELECT count(), toStartOfMinute(min(time_received)) FROM flows
+WHERE time_received >= toDateTime({at:Int64}, 'UTC') AND time_received < toDateTime({until:Int64}, 'UTC') AND collector = {collector:String} AND source = ''`
+	var flows uint64
+	var next time.Time
+	if err := r.store.conn.QueryRow(r.bound(ctx, clickhouse.Parameters{"at": fmt.Sprint(at.Unix()), "until": fmt.Sprint(until.Unix())}), query).Scan(&flows, &next); err != nil {
+		return at, fmt.Errorf("look for flows to roll up: %w", err)
+	}
+	if flows == 0 {
+		return until, nil
+	}
+	return next, nil
+}
+
+// rollUp adds the flows received in one minute to the rollups.
+func (r *Rollups) rollUp(ctx context.Context, minute time.Time) error {
+	if err := r.record(ctx, minute, 1); err != nil {
+		return err
+	}
+	where := `time_received >= toDateTime({minute:Int64}, 'UTC') AND time_received < toDateTime({minute:Int64} + 60, 'UTC') AND collector = {collector:String} AND source = ''`
+	parameters := clickhouse.Parameters{"minute": fmt.Sprint(minute.Unix())}
+	token := fmt.Sprintf("live %s %d", r.collector, minute.Unix())
+	if err := r.store.rollUpWhere(r.bound(ctx, parameters), where, token); err != nil {
+		return err
+	}
+	return r.record(ctx, minute.Add(time.Minute), 0)
+}
+
+// record writes down where the rollups are.
+func (r *Rollups) record(ctx context.Context, rolledTo time.Time, rolling uint8) error {
+	const query = "INSERT INTO rollups (collector, source, rolled_to, rolling) VALUES ($1, '', $2, $3)"
+	if err := r.store.conn.Exec(ctx, query, r.collector, rolledTo.UTC(), rolling); err != nil {
+		return fmt.Errorf("record how far flows are rolled up: %w", err)
+	}
+	return nil
+}
+
+func (r *Rollups) bound(ctx context.Context, parameters clickhouse.Parameters) context.Context {
+	if parameters == nil {
+		parameters = clickhouse.Parameters{}
+	}
+	parameters["collector"] = r.collector
+	return clickhouse.Context(ctx, clickhouse.WithParameters(parameters))
+}
+
+// RollUpSource adds the flows of an imported or replayed source, all of which are
+// stored, to the rollups. Rolling the same source up again changes nothing;
+// attempt tells one import of it from another after it was removed.
+func (s *Store) RollUpSource(ctx context.Context, source string, attempt int) error {
+	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters{"source": source}))
+	if err := s.rollUpWhere(ctx, "source = {source:String}", fmt.Sprintf("source %s %d", source, attempt)); err != nil {
+		return fmt.Errorf("roll up %s: %w", source, err)
+	}
+	return nil
+}
+
+// rollUpWhere rolls up the flows that where selects. They may not change any
+// more, because how they are cut into inserts depends on their number.
+func (s *Store) rollUpWhere(ctx context.Context, where, token string) error {
+	var flows uint64
+	if err := s.conn.QueryRow(ctx, "SELECT count() FROM flows WHERE "+where).Scan(&flows); err != nil {
+		return fmt.Errorf("count flows: %w", err)
+	}
+	if flows == 0 {
+		return nil
+	}
+	pieces := flows/maxRolledFlows + 1
+	for piece := range pieces {
+		part := where
+		if pieces > 1 {
+			part += fmt.Sprintf(" AND cityHash64(in_if, out_if, src_as, dst_as) %% %d = %d", pieces, piece)
+		}
+		settings := clickhouse.WithSettings(clickhouse.Settings{
+			"insert_deduplicate":         1,
+			"insert_deduplication_token": fmt.Sprintf("%s %d/%d", token, piece, pieces),
+			// A crash between the two tables: the same token fills the second.
+			"deduplicate_blocks_in_dependent_materialized_views": 1,
+			// One block in, one part out for each day: the token covers it.
+			"max_insert_threads": 1, "max_partitions_per_insert_block": 0,
+			"min_insert_block_size_rows": 1 << 30, "min_insert_block_size_bytes": 1 << 40,
+		})
+		query := `INSERT INTO flows_1m (time, ` + rollupKey + `, bytes, packets, flows, bytes_sq)
+SELECT toDateTime(time, 'UTC') AS time, ` + rollupKey + `, sum(bytes), sum(packets), sum(flows), sum(bytes_sq)
+FROM (` + spreadSQL(rollupKey, part, "toInt64(0)", "toInt64(4294967295000)", "toInt64(60000)") + `)
+GROUP BY ALL ORDER BY ALL`
+		if err := s.conn.Exec(clickhouse.Context(ctx, settings), query); err != nil {
+			return fmt.Errorf("insert into flows_1m: %w", err)
+		}
+	}
+	return nil
+}
