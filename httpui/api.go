@@ -19,18 +19,19 @@ import (
 
 // A problem is an error with what the client is told.
 type problem struct {
-	status  int
-	message string
+	status   int
+	message  string
+	position *int // of the fault in the filter, in characters; nil: it is elsewhere
 }
 
 // Error returns the message.
 func (p *problem) Error() string { return p.message }
 
 func badRequest(format string, args ...any) error {
-	return &problem{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+	return &problem{status: http.StatusBadRequest, message: fmt.Sprintf(format, args...)}
 }
 
-func notFound(message string) error { return &problem{http.StatusNotFound, message} }
+func notFound(message string) error { return &problem{status: http.StatusNotFound, message: message} }
 
 // api turns a function that returns what to send as JSON into a handler for GET
 // and HEAD. Errors become {"error", "request_id"}; the id finds the error in the
@@ -52,15 +53,24 @@ func (s *Server) api(answer func(r *http.Request) (any, error)) http.HandlerFunc
 			s.sendJSON(w, r, http.StatusOK, value)
 			return
 		}
-		if r.Context().Err() != nil {
-			return // the client has gone
-		}
-		status, message := explain(err)
-		if status >= 500 {
-			s.deps.Logger.Warn("a request failed", zap.String("path", r.URL.Path), zap.String("request_id", requestID(r)), zap.Error(err))
-		}
-		s.fail(w, r, status, message)
+		s.refuse(w, r, err)
 	}
+}
+
+// refuse answers with an error, in words for the client.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		return // the client has gone
+	}
+	status, message := explain(err)
+	if status >= 500 {
+		s.deps.Logger.Warn("a request failed", zap.String("path", r.URL.Path), zap.String("request_id", requestID(r)), zap.Error(err))
+	}
+	if p := (*problem)(nil); errors.As(err, &p) && p.position != nil {
+		s.sendJSON(w, r, status, map[string]any{"error": message, "position": *p.position, "request_id": requestID(r)})
+		return
+	}
+	s.fail(w, r, status, message)
 }
 
 // ClickHouse's error codes that a narrower question avoids.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -33,6 +34,12 @@ type flows interface {
 	Traffic(ctx context.Context, q store.TrafficQuery) (*store.Traffic, error)
 	Exporters(ctx context.Context, from, to time.Time) ([]store.Exporter, error)
 	Extent(ctx context.Context) (store.Extent, error)
+	Series(ctx context.Context, selection store.Selection, by string, top, points int) (*store.Series, error)
+	Shares(ctx context.Context, selection store.Selection, by string, top int) (*store.Shares, error)
+	Paths(ctx context.Context, selection store.Selection, dims []string, top int) (*store.Paths, error)
+	Flows(ctx context.Context, selection store.Selection, order store.Order, limit, offset int) (*store.FlowsPage, error)
+	FlowsCSV(ctx context.Context, selection store.Selection, order store.Order, w io.Writer) error
+	Complete(ctx context.Context, what, text string) ([]store.Completion, error)
 }
 
 // Dependencies are what the server asks.
@@ -88,6 +95,11 @@ func (s *Server) routes(files *assets, page []byte) http.Handler {
 		w.Write(page)
 	})
 	mux.HandleFunc("/api/v1/traffic", s.api(s.traffic))
+	mux.HandleFunc("/api/v1/series", s.api(s.series))
+	mux.HandleFunc("/api/v1/shares", s.api(s.shares))
+	mux.HandleFunc("/api/v1/paths", s.api(s.paths))
+	mux.HandleFunc("/api/v1/flows", s.flows)
+	mux.HandleFunc("/api/v1/complete", s.api(s.complete))
 	mux.HandleFunc("/api/v1/exporters", s.api(s.exporters))
 	mux.HandleFunc("/api/v1/exporters/{address}/templates", s.api(s.templates))
 	mux.HandleFunc("/api/v1/status", s.api(s.status))

@@ -28,7 +28,9 @@ import (
 
 // fakeFlows stands in for the store, whose own tests ask ClickHouse.
 type fakeFlows struct {
+	flows // what a test does not replace panics
 	asked store.TrafficQuery
+	about store.Selection
 	err   error
 }
 

@@ -22,9 +22,20 @@ import (
 // port, HTTP is expected at the default port of the same host: 8123, or 8443
 // with TLS.
 func (s *Store) Raw(ctx context.Context, statement, format string, w io.Writer) error {
+	return s.rawWith(ctx, statement, format, nil, nil, w)
+}
+
+// rawWith is Raw with query parameters and settings.
+func (s *Store) rawWith(ctx context.Context, statement, format string, bound clickhouse.Parameters, settings clickhouse.Settings, w io.Writer) error {
 	client, base := s.httpClient()
 	defer client.CloseIdleConnections()
 	parameters := url.Values{"default_format": {format}, "database": {s.database}}
+	for name, value := range bound {
+		parameters.Set("param_"+name, value)
+	}
+	for name, value := range settings {
+		parameters.Set(name, fmt.Sprint(value))
+	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/?"+parameters.Encode(), strings.NewReader(statement))
 	if err != nil {
 		return fmt.Errorf("ask ClickHouse: %w", err)

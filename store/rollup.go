@@ -146,7 +146,7 @@ func (r *Rollups) bound(ctx context.Context, parameters clickhouse.Parameters) c
 	if parameters == nil {
 		parameters = clickhouse.Parameters{}
 	}
-	parameters["collector"] = r.collector
+	parameters["collector"] = escaped(r.collector)
 	return clickhouse.Context(ctx, clickhouse.WithParameters(parameters))
 }
 
@@ -154,7 +154,7 @@ func (r *Rollups) bound(ctx context.Context, parameters clickhouse.Parameters) c
 // stored, to the rollups. Rolling the same source up again changes nothing;
 // attempt tells one import of it from another after it was removed.
 func (s *Store) RollUpSource(ctx context.Context, source string, attempt int) error {
-	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters{"source": source}))
+	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters{"source": escaped(source)}))
 	if err := s.rollUpWhere(ctx, "source = {source:String}", fmt.Sprintf("source %s %d", source, attempt)); err != nil {
 		return fmt.Errorf("roll up %s: %w", source, err)
 	}
@@ -187,7 +187,7 @@ func (s *Store) rollUpWhere(ctx context.Context, where, token string) error {
 			"min_insert_block_size_rows": 1 << 30, "min_insert_block_size_bytes": 1 << 40,
 		})
 		query := `INSERT INTO flows_1m (time, ` + rollupKey + `, bytes, packets, flows, bytes_sq)
-SELECT toDateTime(time, 'UTC') AS time, ` + rollupKey + `, sum(bytes), sum(packets), sum(flows), sum(bytes_sq)
+SELECT toDateTime(at, 'UTC'), ` + rollupKey + `, sum(bytes), sum(packets), sum(flows), sum(bytes_sq)
 FROM (` + spreadSQL(rollupKey, part, "toInt64(0)", "toInt64(4294967295000)", "toInt64(60000)") + `)
 GROUP BY ALL ORDER BY ALL`
 		if err := s.conn.Exec(clickhouse.Context(ctx, settings), query); err != nil {

@@ -47,8 +47,8 @@ func insertAged(t testing.TB, s *Store, n int, from time.Time, minutes int, bloc
 // until returns a storedUntil that says the same time always.
 func until(at time.Time) func() time.Time { return func() time.Time { return at } }
 
-// sums returns what a table holds of flows, by everything that is exact.
-func sums(t testing.TB, s *Store, table, where string) string {
+// contents returns what a table holds of flows, by everything that is exact.
+func contents(t testing.TB, s *Store, table, where string) string {
 	t.Helper()
 	flows := "sum(flows)"
 	if table == "flows" {
@@ -84,9 +84,9 @@ func TestRollupsEqualFlows(t *testing.T) {
 			t.Fatal(err)
 		}
 		const mine = "collector = 'c1' AND source = ''"
-		want := sums(t, s, "flows", mine)
+		want := contents(t, s, "flows", mine)
 		for _, table := range []string{"flows_1m", "flows_1h"} {
-			if got := sums(t, s, table, "1"); got != want {
+			if got := contents(t, s, table, "1"); got != want {
 				t.Fatalf("%s differs from flows:\n%.300s\n%.300s", table, got, want)
 			}
 		}
@@ -99,7 +99,7 @@ func TestRollupsEqualFlows(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, want := sums(t, s, "flows_1h", "1"), sums(t, s, "flows", "collector = 'c1'"); got != want {
+	if got, want := contents(t, s, "flows_1h", "1"), contents(t, s, "flows", "collector = 'c1'"); got != want {
 		t.Errorf("with the imported file, flows_1h differs from flows:\n%.300s\n%.300s", got, want)
 	}
 	// bytes_sq is a sum of squares, the same in all three but for rounding.
@@ -182,9 +182,9 @@ func TestRollupsSurviveCrashes(t *testing.T) {
 		if err := r.CatchUp(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		want := sums(t, s, "flows", "1")
+		want := contents(t, s, "flows", "1")
 		for _, table := range []string{"flows_1m", "flows_1h"} {
-			if got := sums(t, s, table, "1"); got != want {
+			if got := contents(t, s, table, "1"); got != want {
 				t.Fatalf("%s differs from flows:\n%.300s\n%.300s", table, got, want)
 			}
 		}
@@ -201,7 +201,7 @@ func TestRollupsCatchUp(t *testing.T) {
 	if err := NewRollups(s, "c", until(time.Now())).CatchUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := sums(t, s, "flows_1m", "1"), sums(t, s, "flows", "1"); got != want {
+	if got, want := contents(t, s, "flows_1m", "1"), contents(t, s, "flows", "1"); got != want {
 		t.Errorf("flows_1m differs from flows:\n%.300s\n%.300s", got, want)
 	}
 	if n := number(t, s, "SELECT count() FROM rollups"); n > 20 {

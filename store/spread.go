@@ -20,8 +20,15 @@ const (
 // in seconds.
 const receptionWindow = (maxLagMs + maxLifetimeMs) / 1000
 
+// endedSQL and startedSQL are where a flow lies by these rules, in Unix
+// milliseconds; its last millisecond is that of endedSQL.
+var (
+	endedSQL   = fmt.Sprintf("if(toUnixTimestamp64Milli(time_flow_end) BETWEEN toUnixTimestamp64Milli(time_received) - %d AND toUnixTimestamp64Milli(time_received), toUnixTimestamp64Milli(time_flow_end), toUnixTimestamp64Milli(time_received))", maxLagMs)
+	startedSQL = fmt.Sprintf("(%s - least(greatest(toUnixTimestamp64Milli(time_flow_end) - toUnixTimestamp64Milli(time_flow_start), 0), %d))", endedSQL, maxLifetimeMs)
+)
+
 // spreadSQL returns a query of table flows that gives a row for each flow and
-// bucket that the flow lived in: the columns, time (start of the bucket, Unix
+// bucket that the flow lived in: the columns, at (start of the bucket, Unix
 // seconds), bytes, packets, flows and bytes_sq (octets² a packet, for the error
 // of sampling). where selects flows.
 //
@@ -36,7 +43,7 @@ const receptionWindow = (maxLagMs + maxLifetimeMs) / 1000
 // its end.
 func spreadSQL(columns, where, from, to, step string) string {
 	return fmt.Sprintf(`SELECT %[1]s,
-    intDiv(%[3]s + bucket * %[5]s, 1000) AS time,
+    intDiv(%[3]s + bucket * %[5]s, 1000) AS at,
     toUInt64(greatest(started, %[3]s + bucket * %[5]s) - started) AS before,
     toUInt64(least(ended, %[3]s + (bucket + 1) * %[5]s, %[4]s) - started) AS until,
     intDiv(flow_bytes, lifetime) * (until - before) + intDiv(flow_bytes %% lifetime * until, lifetime) - intDiv(flow_bytes %% lifetime * before, lifetime) AS bytes,
@@ -48,12 +55,10 @@ FROM (
         arrayJoin(range(intDiv(greatest(started, %[3]s) - %[3]s, %[5]s), intDiv(least(ended, %[4]s) - 1 - %[3]s, %[5]s) + 1)) AS bucket
     FROM (
         SELECT %[1]s, bytes AS flow_bytes, packets AS flow_packets,
-            toUnixTimestamp64Milli(time_received) AS received_ms, toUnixTimestamp64Milli(time_flow_end) AS end_ms,
-            1 + if(end_ms > received_ms OR end_ms < received_ms - %[6]d, received_ms, end_ms) AS ended,
-            ended - 1 - least(greatest(end_ms - toUnixTimestamp64Milli(time_flow_start), 0), %[7]d) AS started
+            1 + %[6]s AS ended, %[7]s AS started
         FROM flows
         WHERE %[2]s
     )
     WHERE ended > %[3]s AND started < %[4]s
-)`, columns, where, from, to, step, maxLagMs, maxLifetimeMs)
+)`, columns, where, from, to, step, endedSQL, startedSQL)
 }

@@ -28,6 +28,8 @@ type Store struct {
 	options  clickhouse.Options // with no database
 	conn     driver.Conn
 	logger   *zap.Logger
+	extents  extentsCache
+	waiting  waitingCache
 }
 
 // minVersion is the oldest ClickHouse whose functions the schema and the

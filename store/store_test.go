@@ -202,19 +202,6 @@ func TestTrafficIsExact(t *testing.T) {
 	}
 }
 
-func TestStepFor(t *testing.T) {
-	start := time.Unix(0, 0)
-	for _, tc := range []struct {
-		span   time.Duration
-		points int
-		want   int64
-	}{{time.Minute, 240, 1}, {15 * time.Minute, 240, 5}, {time.Hour, 240, 15}, {24 * time.Hour, 240, 600}, {7 * 24 * time.Hour, 240, 3600}, {400 * 24 * time.Hour, 100, 4 * 86400}} {
-		if got := stepFor(start, start.Add(tc.span), tc.points); got != tc.want {
-			t.Errorf("%s in %d points: step %d, want %d", tc.span, tc.points, got, tc.want)
-		}
-	}
-}
-
 func TestUnusableServers(t *testing.T) {
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Code: 1. DB::Exception: nothing", http.StatusInternalServerError)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -62,35 +61,6 @@ type TrafficRow struct {
 	BitsPerSecond []float64 `json:"bits_per_second"` // octets·8·sampling rate / Step
 }
 
-// QueryMeta tells what an answer rests on.
-type QueryMeta struct {
-	Table     string `json:"table"`
-	FlowsRead uint64 `json:"flows_read"`
-	ElapsedMs int64  `json:"elapsed_ms"`
-}
-
-// steps are the lengths of a point that divide days evenly, in seconds.
-var steps = []int64{1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400}
-
-// stepFor returns the shortest step that makes at most points points.
-func stepFor(from, to time.Time, points int) int64 {
-	span := to.Unix() - from.Unix()
-	for _, step := range steps {
-		if span <= step*int64(points) {
-			return step
-		}
-	}
-	days := math.Ceil(float64(span) / 86400 / float64(points))
-	return int64(days) * 86400
-}
-
-// limited bounds what a query for a page may cost.
-func limited(ctx context.Context) context.Context {
-	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
-		"max_execution_time": 30, "max_result_rows": 1_000_000, "result_overflow_mode": "throw",
-	}))
-}
-
 // Traffic returns traffic over time, each flow booked at the time of its
 // reception, scaled by the sampling rate that was in force.
 func (s *Store) Traffic(ctx context.Context, q TrafficQuery) (*Traffic, error) {
@@ -98,7 +68,7 @@ func (s *Store) Traffic(ctx context.Context, q TrafficQuery) (*Traffic, error) {
 		return nil, err
 	}
 	started := time.Now()
-	step := stepFor(q.From, q.To, q.Points)
+	step := stepFor(q.From.Unix(), q.To.Unix(), q.Points)
 	t := &Traffic{From: floorTo(q.From.Unix(), step), To: floorTo(q.To.Unix()+step-1, step), Step: step, By: q.By, Rows: []TrafficRow{}, Meta: QueryMeta{Table: "flows"}}
 	n := int((t.To - t.From) / step)
 	t.FlowsPerSecond, t.PacketsPerSecond = make([]float64, n), make([]float64, n)
@@ -147,7 +117,7 @@ FROM points GROUP BY point, named, shown`, dimension.value, dimension.name)
 		t.Rows[at].BitsPerSecond[point] = float64(octets) * 8 / float64(step)
 		t.PacketsPerSecond[point] += float64(packets) / float64(step)
 		t.FlowsPerSecond[point] += float64(flows) / float64(step)
-		t.Meta.FlowsRead += flows
+		t.Meta.RowsRead += flows
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read traffic: %w", err)
@@ -161,8 +131,6 @@ FROM points GROUP BY point, named, shown`, dimension.value, dimension.name)
 	t.Meta.ElapsedMs = time.Since(started).Milliseconds()
 	return t, nil
 }
-
-func floorTo(t, step int64) int64 { return t - t%step }
 
 func total(values []float64) (sum float64) {
 	for _, v := range values {

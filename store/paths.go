@@ -1,0 +1,164 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// Paths is traffic by the ways that it takes through two to four dimensions, such
+// as source AS, input interface, output interface, destination AS.
+type Paths struct {
+	Answer
+	Dims  []string   `json:"dims"`
+	Nodes []PathNode `json:"nodes"`
+	Paths []Path     `json:"paths"` // largest first
+	Total Rates      `json:"total"`
+}
+
+// PathNode is a value of one dimension, or all its others.
+type PathNode struct {
+	Layer int    `json:"layer"` // index into Dims
+	Value string `json:"value"`
+	Name  string `json:"name"`
+	Other bool   `json:"other"`
+	Rates
+}
+
+// Path is what passes one node of each layer.
+type Path struct {
+	Nodes []int `json:"nodes"` // indexes into Paths.Nodes, by layer
+	Rates
+}
+
+// Paths returns the ways through the dimensions. Each has its largest values as
+// nodes, and one node for all others, so that the paths sum up to the total.
+func (s *Store) Paths(ctx context.Context, selection Selection, dims []string, top int) (*Paths, error) {
+	if len(dims) < 2 || len(dims) > 4 {
+		return nil, errors.New("paths go through two to four dimensions")
+	}
+	all, err := layers(dims)
+	if err != nil {
+		return nil, err
+	}
+	var columns []string
+	for _, l := range all {
+		columns = append(columns, l.columns...)
+	}
+	slices.Sort(columns)
+	columns = slices.Compact(columns)
+	q, err := s.plan(ctx, selection, 0, columns)
+	if err != nil {
+		return nil, err
+	}
+	var answer *Paths
+	err = s.steadily(ctx, q, func() error {
+		m := pathMaker{layers: all, index: map[nodeKey]int{}}
+		text := q.pathsSQL(all, columns, s.database, top)
+		if err := s.ask(ctx, q, text, m.scan); err != nil {
+			return err
+		}
+		answer = m.finish(q, dims, text)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the paths through %s: %w", strings.Join(dims, ", "), err)
+	}
+	return answer, nil
+}
+
+// pathsSQL asks for the sums of each path between the largest groups of every
+// layer.
+func (q *query) pathsSQL(all []layer, columns []string, database string, top int) string {
+	selected, names := keys(all)
+	var sets, shown, grouped []string
+	for i, l := range all {
+		own := strings.Join(l.keyNames, ", ")
+		sets = append(sets, fmt.Sprintf("largest_%d AS (SELECT %[2]s FROM ways GROUP BY %[2]s ORDER BY sum(octets_sum) DESC, %[2]s LIMIT %[3]d)", i, own, top))
+		value, name := l.expressions(database)
+		shown = append(shown, fmt.Sprintf("(%s) IN largest_%d AS named_%[2]d, if(named_%[2]d, %[3]s, '') AS value_%[2]d, any(%[4]s) AS name_%[2]d", own, i, value, name))
+		grouped = append(grouped, fmt.Sprintf("named_%d, value_%[1]d", i))
+	}
+	return fmt.Sprintf(`WITH ways AS (
+    SELECT %s, %s
+    FROM (%s)
+    GROUP BY %s
+), %s
+SELECT %s,
+    sum(octets_sum), sum(variance_sum), sum(octets_calibrated_sum), sum(variance_calibrated_sum), sum(packets_sum), sum(flows_sum), sum(rows_read)
+FROM ways GROUP BY %s`, selected, sums, q.estimated(columns), names, strings.Join(sets, ", "), strings.Join(shown, ",\n    "), strings.Join(grouped, ", "))
+}
+
+type nodeKey struct {
+	layer int
+	value string
+	other bool
+}
+
+// A pathMaker gathers paths and the nodes on them.
+type pathMaker struct {
+	layers []layer
+	index  map[nodeKey]int
+	nodes  []PathNode
+	sums   []sum // of the nodes
+	paths  []Path
+	parts  []sum // of the paths
+}
+
+func (m *pathMaker) scan(rows driver.Rows) error {
+	nodes, named := make([]PathNode, len(m.layers)), make([]uint8, len(m.layers))
+	var part sum
+	var destinations []any
+	for i := range nodes {
+		destinations = append(destinations, &named[i], &nodes[i].Value, &nodes[i].Name)
+	}
+	if err := rows.Scan(append(destinations, part.destinations()...)...); err != nil {
+		return err
+	}
+	path := Path{}
+	for i, n := range nodes {
+		n.Layer, n.Other = i, named[i] == 0
+		key := nodeKey{i, n.Value, n.Other}
+		at, known := m.index[key]
+		if !known {
+			at = len(m.nodes)
+			m.index[key] = at
+			if n.Name = m.layers[i].nameOf(n.Value, n.Name); n.Other {
+				n.Name = ""
+			}
+			m.nodes, m.sums = append(m.nodes, n), append(m.sums, sum{})
+		}
+		m.sums[at].add(part)
+		path.Nodes = append(path.Nodes, at)
+	}
+	m.paths, m.parts = append(m.paths, path), append(m.parts, part)
+	return nil
+}
+
+func (m *pathMaker) finish(q *query, dims []string, text string) *Paths {
+	var whole sum
+	for _, p := range m.parts {
+		whole.add(p)
+	}
+	known, seconds := q.wholeIsKnown(), q.choice.to-q.choice.from
+	for i := range m.nodes {
+		m.nodes[i].Rates = m.sums[i].rates(seconds, &whole, known)
+	}
+	for i := range m.paths {
+		m.paths[i].Rates = m.parts[i].rates(seconds, &whole, known)
+	}
+	slices.SortFunc(m.paths, func(a, b Path) int {
+		return cmp.Or(cmp.Compare(b.BitsPerSecond, a.BitsPerSecond), slices.Compare(a.Nodes, b.Nodes))
+	})
+	answer := &Paths{Answer: q.answer(text, whole.rows, whole.octets, whole.octetsCalibrated), Dims: dims, Nodes: m.nodes, Paths: m.paths,
+		Total: whole.rates(seconds, &whole, known)}
+	if answer.Nodes == nil {
+		answer.Nodes, answer.Paths = []PathNode{}, []Path{}
+	}
+	return answer
+}

@@ -1,0 +1,190 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// A seam is where the rollups end and flows begin: for each collector the time of
+// reception up to which its flows are in the rollups.
+type seam struct {
+	collectors []collectorSeam
+	moving     bool // a minute is on its way from flows to the rollups
+}
+
+type collectorSeam struct {
+	name     string
+	rolledTo int64 // Unix seconds
+	version  uint64
+}
+
+// staleAfter is how far a collector's rollups may lag before it is asked whether
+// there is anything left to roll up. Collectors that are no more have nothing.
+const staleAfter = 10 * time.Minute
+
+// readSeam reads the present seam.
+func (s *Store) readSeam(ctx context.Context) (seam, error) {
+	rows, err := s.conn.Query(limited(ctx), "SELECT collector, max(version) FROM rollups WHERE source = '' GROUP BY collector ORDER BY collector")
+	if err != nil {
+		return seam{}, fmt.Errorf("read how far flows are rolled up: %w", err)
+	}
+	defer rows.Close()
+	var found seam
+	for rows.Next() {
+		var c collectorSeam
+		if err := rows.Scan(&c.name, &c.version); err != nil {
+			return seam{}, fmt.Errorf("read how far flows are rolled up: %w", err)
+		}
+		c.rolledTo = int64(c.version / 2)
+		stale := time.Since(time.Unix(c.rolledTo, 0)) > staleAfter
+		found.moving = found.moving || c.version%2 == 1 && !stale
+		found.collectors = append(found.collectors, c)
+	}
+	return found, rows.Err()
+}
+
+// same reports whether nothing moved between two seams.
+func (a seam) same(b seam) bool {
+	if len(a.collectors) != len(b.collectors) {
+		return false
+	}
+	for i, c := range a.collectors {
+		if c != b.collectors[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// where selects the flows that are not rolled up; "" is none.
+func (a seam) where(q *query) string {
+	var waiting []string
+	for _, c := range a.collectors {
+		waiting = append(waiting, fmt.Sprintf("(collector = %s AND time_received >= toDateTime(%s, 'UTC'))", q.bind("String", c.name), q.bind("Int64", fmt.Sprint(c.rolledTo))))
+	}
+	if len(waiting) == 0 {
+		return ""
+	}
+	return "source = '' AND time_received >= toDateTime({from:Int64}, 'UTC') AND time_received < toDateTime({to:Int64} + " + fmt.Sprint(receptionWindow) + ", 'UTC') AND (" + strings.Join(waiting, " OR ") + ")"
+}
+
+// withoutIdle leaves out the collectors that have nothing to roll up.
+func (s *Store) withoutIdle(ctx context.Context, all seam) (seam, error) {
+	kept := seam{moving: all.moving}
+	for _, c := range all.collectors {
+		if time.Since(time.Unix(c.rolledTo, 0)) > staleAfter {
+			waits, err := s.waiting.get(ctx, s, c)
+			if err != nil {
+				return seam{}, err
+			}
+			if !waits {
+				continue
+			}
+		}
+		kept.collectors = append(kept.collectors, c)
+	}
+	return kept, nil
+}
+
+// seamAttempts is how often a question is asked anew because a minute was rolled
+// up under it.
+const seamAttempts = 20
+
+// steadily runs ask between two looks at the seam, until they agree: a minute that
+// is rolled up meanwhile would be counted twice, or not at all.
+func (s *Store) steadily(ctx context.Context, q *query, ask func() error) error {
+	if q.choice.table == "flows" {
+		return ask()
+	}
+	var before seam
+	var err error
+	for attempt := 0; ; attempt++ {
+		if before, err = s.readSeam(ctx); err != nil {
+			return err
+		}
+		last := attempt == seamAttempts // its process died within the minute: better a doubtful minute than no answer
+		if before.moving && !last {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(50 * time.Millisecond):
+			}
+			continue
+		}
+		if q.seam, err = s.withoutIdle(ctx, before); err != nil {
+			return err
+		}
+		if err := ask(); err != nil {
+			return err
+		}
+		after, err := s.readSeam(ctx)
+		if err != nil || last || before.same(after) {
+			return err
+		}
+	}
+}
+
+// A waitingCache remembers for a while whether a collector that lags has flows to
+// roll up.
+type waitingCache struct {
+	mu    sync.Mutex
+	known map[collectorSeam]waitingEntry
+}
+
+type waitingEntry struct {
+	waits bool
+	at    time.Time
+}
+
+const waitingAge = 10 * time.Second
+
+func (w *waitingCache) get(ctx context.Context, s *Store, c collectorSeam) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e, ok := w.known[c]; ok && time.Since(e.at) < waitingAge {
+		return e.waits, nil
+	}
+	ctx = clickhouse.Context(limited(ctx), clickhouse.WithParameters(clickhouse.Parameters{"collector": escaped(c.name), "at": fmt.Sprint(c.rolledTo)}))
+	var n uint64
+	const query = "SELECT count() FROM (SELECT 1 FROM flows WHERE source = '' AND collector = {collector:String} AND time_received >= toDateTime({at:Int64}, 'UTC') LIMIT 1)"
+	if err := s.conn.QueryRow(ctx, query).Scan(&n); err != nil {
+		return false, fmt.Errorf("look for flows that are not rolled up: %w", err)
+	}
+	if w.known == nil || len(w.known) > 1000 {
+		w.known = map[collectorSeam]waitingEntry{}
+	}
+	w.known[c] = waitingEntry{n > 0, time.Now()}
+	return n > 0, nil
+}
+
+// An extentsCache remembers for a while where the tables begin.
+type extentsCache struct {
+	mu   sync.Mutex
+	last extents
+	at   time.Time
+}
+
+// extents are the oldest times in the tables, Unix seconds; 0 for an empty one.
+type extents struct{ flows, minutes, hours int64 }
+
+const extentsAge = 10 * time.Second
+
+func (e *extentsCache) get(ctx context.Context, s *Store) (extents, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if time.Since(e.at) < extentsAge {
+		return e.last, nil
+	}
+	var found extents
+	const query = `SELECT (SELECT toInt64(toUnixTimestamp(min(time_received))) FROM flows), (SELECT toInt64(toUnixTimestamp(min(time))) FROM flows_1m), (SELECT toInt64(toUnixTimestamp(min(time))) FROM flows_1h)`
+	if err := s.conn.QueryRow(limited(ctx), query).Scan(&found.flows, &found.minutes, &found.hours); err != nil {
+		return extents{}, fmt.Errorf("find the oldest flows: %w", err)
+	}
+	e.last, e.at = found, time.Now()
+	return found, nil
+}
