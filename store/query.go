@@ -175,9 +175,9 @@ func (q *query) estimated(columns []string) string {
 		return fmt.Sprintf(`SELECT %s, toFloat64(bytes * sampling_rate) AS octets, toFloat64(packets * sampling_rate) AS packets_estimated, flows,
     bytes_sq * sampling_rate * (sampling_rate - 1) AS variance, toFloat64(0) AS octets_calibrated, toFloat64(0) AS variance_calibrated FROM (%s)`, selected, rows)
 	}
-	return fmt.Sprintf(`SELECT %s, bytes * sampling_rate * if(factor > 0, factor, 1) AS octets, packets * sampling_rate * if(factor > 0, factor, 1) AS packets_estimated, flows,
-    bytes_sq * sampling_rate * (sampling_rate - 1) * if(factor > 0, factor * factor, 1) AS variance,
-    if(factor > 0, octets, 0) AS octets_calibrated, if(factor > 0, variance, 0) AS variance_calibrated
+	return fmt.Sprintf(`SELECT %s, bytes * sampling_rate * if(scale_by > 0, scale_by, 1) AS octets, packets * sampling_rate * if(scale_by > 0, scale_by, 1) AS packets_estimated, flows,
+    bytes_sq * sampling_rate * (sampling_rate - 1) * if(scale_by > 0, scale_by * scale_by, 1) AS variance,
+    if(scale_by > 0, octets, 0) AS octets_calibrated, if(scale_by > 0, variance, 0) AS variance_calibrated
 FROM (%s) AS part LEFT JOIN (%s) AS factors
 ON part.exporter_addr = factors.factor_exporter AND part.%s = factors.factor_interface AND intDiv(part.at, %[5]d) * %[5]d = factors.factor_at`,
 		selected, rows, q.factors(), q.interfaceColumn(), q.factorBucket())

@@ -31,7 +31,7 @@ func (q *query) factorsWhere() string {
 // buckets of calibration it is their mean, weighted by what it is applied to.
 func (q *query) factors() string {
 	return fmt.Sprintf(`SELECT exporter_addr AS factor_exporter, if_index AS factor_interface, intDiv(toInt64(toUnixTimestamp(bucket)), %[1]d) * %[1]d AS factor_at,
-    if(sum(flow_octets) > 0, sum(factor * flow_octets) / sum(flow_octets), avg(factor)) AS factor
+    if(sum(flow_octets) > 0, sum(factor * flow_octets) / sum(flow_octets), avg(factor)) AS scale_by
 FROM calibration FINAL WHERE %[2]s GROUP BY factor_exporter, factor_interface, factor_at`, q.factorBucket(), q.factorsWhere())
 }
 
