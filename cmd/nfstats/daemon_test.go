@@ -148,9 +148,12 @@ func (d *daemon) start() {
 }
 
 // launch runs the daemon without waiting for it.
-func (d *daemon) launch() {
+func (d *daemon) launch() { d.t.Helper(); d.run("serve") }
+
+// run runs a command of nfstats that lasts, until the test ends.
+func (d *daemon) run(args ...string) {
 	d.t.Helper()
-	cmd, log, done := d.command("serve"), &lockedBuffer{}, make(chan struct{})
+	cmd, log, done := d.command(args...), &lockedBuffer{}, make(chan struct{})
 	cmd.Stderr, cmd.Stdout = log, log
 	if err := cmd.Start(); err != nil {
 		d.t.Fatal(err)

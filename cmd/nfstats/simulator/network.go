@@ -158,6 +158,16 @@ type span struct{ start, end time.Time }
 
 func (s span) seconds() float64 { return s.end.Sub(s.start).Seconds() }
 
+// Announce lets all routers send their templates and options with the next
+// datagrams, for a collector that has not heard them.
+func (n *Network) Announce() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, r := range n.routers {
+		r.exporter.announced = time.Time{}
+	}
+}
+
 // Drain lets all routers export what is in their flow caches.
 func (n *Network) Drain() {
 	n.mu.Lock()

@@ -54,7 +54,8 @@ func (n *Network) addStream(c *customerSpec, s *system, app *application, down, 
 		inside.servers = 24
 	}
 	stream := &stream{app: app, hops: n.path(c, s, down), rhythm: c.rhythm, drift: driftSize * n.random.NormFloat64(),
-		toClient: down != c.hosting, conversations: make([]*conversation, conversationsPerStream)}
+		toClient: down != c.hosting}
+	stream.conversations = make([]*conversation, max(2, int(conversationsPerStream*n.config.Scale)))
 	load := c.up
 	stream.src, stream.srcAS, stream.dst, stream.dstAS = inside, c.asn, outside, s.asn
 	if down {

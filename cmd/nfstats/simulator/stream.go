@@ -51,7 +51,7 @@ const (
 	driftTime = 10 * time.Minute
 	driftSize = 0.25
 
-	conversationsPerStream = 5
+	conversationsPerStream = 5 // times the scale
 	amplifiersPerStream    = 64
 )
 
