@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/nfstats/nfstats/cmd/nfstats/simulator"
@@ -110,6 +111,11 @@ func demo(ctx context.Context, o demoOptions, out io.Writer) (err error) {
 			return err
 		}
 	}
+	return watchNetwork(ctx, cfg, network, player, logger, out)
+}
+
+// watchNetwork runs the daemon and the network until ctx ends.
+func watchNetwork(ctx context.Context, cfg *configs.Config, network *simulator.Network, player *demoPlayer, logger *zap.Logger, out io.Writer) error {
 	agents, err := openAgents(network)
 	if err != nil {
 		return err
