@@ -198,6 +198,6 @@ func (s *Store) planFlows(selection Selection, order Order) (*query, string, err
 
 // flowsWhere selects the flows that lived in the range.
 func (q *query) flowsWhere() string {
-	return fmt.Sprintf(`time_received >= toDateTime({from:Int64}, 'UTC') AND time_received < toDateTime({to:Int64} + %d, 'UTC') AND %s
+	return fmt.Sprintf(`time_received >= toDateTime64({from:Int64}, 3, 'UTC') AND time_received < toDateTime64({to:Int64} + %d, 3, 'UTC') AND %s
     AND %s >= {from:Int64} * 1000 AND %s < {to:Int64} * 1000`, receptionWindow, q.Filter.SQL(q.bind), endedSQL, startedSQL)
 }

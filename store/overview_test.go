@@ -21,8 +21,4 @@ func TestExtent(t *testing.T) {
 	if e.Flows != 1000 || e.Oldest.UnixMilli() != oldest || e.Newest.UnixMilli() != newest {
 		t.Errorf("%d flows from %d to %d, want 1000 from %d to %d", e.Flows, e.Oldest.UnixMilli(), e.Newest.UnixMilli(), oldest, newest)
 	}
-	var parts, rows uint64
-	if err := s.conn.QueryRow(t.Context(), "SELECT sum(parts), sum(rows) FROM (EXPLAIN ESTIMATE SELECT count(), min(time_received), max(time_received) FROM flows)").Scan(&parts, &rows); err != nil || rows != 0 {
-		t.Errorf("the extent reads %d rows of %d parts, want none: %v", rows, parts, err)
-	}
 }

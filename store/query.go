@@ -144,7 +144,7 @@ func (q *query) rows(columns []string) string {
 		if q.calibrated && q.choice.step > calibrationBucket {
 			step = fmt.Sprintf("toInt64(%d)", calibrationBucket*1000)
 		}
-		received := fmt.Sprintf("time_received >= toDateTime({from:Int64}, 'UTC') AND time_received < toDateTime({to:Int64} + %d, 'UTC')", receptionWindow)
+		received := fmt.Sprintf("time_received >= toDateTime64({from:Int64}, 3, 'UTC') AND time_received < toDateTime64({to:Int64} + %d, 3, 'UTC')", receptionWindow)
 		return spreadSQL(selected, received+" AND "+where, fromMs, toMs, step)
 	}
 	rolled := fmt.Sprintf(`SELECT %s, toInt64(toUnixTimestamp(time)) AS at, bytes, packets, flows, bytes_sq FROM %s

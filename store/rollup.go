@@ -107,7 +107,7 @@ func (r *Rollups) progress(ctx context.Context) (rolledTo time.Time, rolling boo
 // nextMinute returns the first minute from at on that has flows, or until.
 func (r *Rollups) nextMinute(ctx context.Context, at, until time.Time) (time.Time, error) {
 	const query = `SELECT count(), toStartOfMinute(min(time_received)) FROM flows
-WHERE time_received >= toDateTime({at:Int64}, 'UTC') AND time_received < toDateTime({until:Int64}, 'UTC') AND collector = {collector:String} AND source = ''`
+WHERE time_received >= toDateTime64({at:Int64}, 3, 'UTC') AND time_received < toDateTime64({until:Int64}, 3, 'UTC') AND collector = {collector:String} AND source = ''`
 	var flows uint64
 	var next time.Time
 	if err := r.store.conn.QueryRow(r.bound(ctx, clickhouse.Parameters{"at": fmt.Sprint(at.Unix()), "until": fmt.Sprint(until.Unix())}), query).Scan(&flows, &next); err != nil {
@@ -124,7 +124,7 @@ func (r *Rollups) rollUp(ctx context.Context, minute time.Time) error {
 	if err := r.record(ctx, minute, 1); err != nil {
 		return err
 	}
-	where := `time_received >= toDateTime({minute:Int64}, 'UTC') AND time_received < toDateTime({minute:Int64} + 60, 'UTC') AND collector = {collector:String} AND source = ''`
+	where := `time_received >= toDateTime64({minute:Int64}, 3, 'UTC') AND time_received < toDateTime64({minute:Int64} + 60, 3, 'UTC') AND collector = {collector:String} AND source = ''`
 	parameters := clickhouse.Parameters{"minute": fmt.Sprint(minute.Unix())}
 	token := fmt.Sprintf("live %s %d", r.collector, minute.Unix())
 	if err := r.store.rollUpWhere(r.bound(ctx, parameters), where, token); err != nil {

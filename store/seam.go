@@ -65,12 +65,12 @@ func (a seam) same(b seam) bool {
 func (a seam) where(q *query) string {
 	var waiting []string
 	for _, c := range a.collectors {
-		waiting = append(waiting, fmt.Sprintf("(collector = %s AND time_received >= toDateTime(%s, 'UTC'))", q.bind("String", c.name), q.bind("Int64", fmt.Sprint(c.rolledTo))))
+		waiting = append(waiting, fmt.Sprintf("(collector = %s AND time_received >= toDateTime64(%s, 3, 'UTC'))", q.bind("String", c.name), q.bind("Int64", fmt.Sprint(c.rolledTo))))
 	}
 	if len(waiting) == 0 {
 		return ""
 	}
-	return "source = '' AND time_received >= toDateTime({from:Int64}, 'UTC') AND time_received < toDateTime({to:Int64} + " + fmt.Sprint(receptionWindow) + ", 'UTC') AND (" + strings.Join(waiting, " OR ") + ")"
+	return "source = '' AND time_received >= toDateTime64({from:Int64}, 3, 'UTC') AND time_received < toDateTime64({to:Int64} + " + fmt.Sprint(receptionWindow) + ", 3, 'UTC') AND (" + strings.Join(waiting, " OR ") + ")"
 }
 
 // withoutIdle leaves out the collectors that have nothing to roll up.
@@ -91,9 +91,10 @@ func (s *Store) withoutIdle(ctx context.Context, all seam) (seam, error) {
 	return kept, nil
 }
 
-// seamAttempts is how often a question is asked anew because a minute was rolled
-// up under it.
-const seamAttempts = 20
+// seamPatience bounds how long a question is asked anew because a minute is rolled
+// up under it. A process that died within a minute leaves it half done until it is
+// back: then better a doubtful minute than no answer.
+const seamPatience = 15 * time.Second
 
 // steadily runs ask between two looks at the seam, until they agree: a minute that
 // is rolled up meanwhile would be counted twice, or not at all.
@@ -103,11 +104,11 @@ func (s *Store) steadily(ctx context.Context, q *query, ask func() error) error 
 	}
 	var before seam
 	var err error
-	for attempt := 0; ; attempt++ {
+	for start := time.Now(); ; {
+		last := time.Since(start) > seamPatience
 		if before, err = s.readSeam(ctx); err != nil {
 			return err
 		}
-		last := attempt == seamAttempts // its process died within the minute: better a doubtful minute than no answer
 		if before.moving && !last {
 			select {
 			case <-ctx.Done():
@@ -151,7 +152,7 @@ func (w *waitingCache) get(ctx context.Context, s *Store, c collectorSeam) (bool
 	}
 	ctx = clickhouse.Context(limited(ctx), clickhouse.WithParameters(clickhouse.Parameters{"collector": escaped(c.name), "at": fmt.Sprint(c.rolledTo)}))
 	var n uint64
-	const query = "SELECT count() FROM (SELECT 1 FROM flows WHERE source = '' AND collector = {collector:String} AND time_received >= toDateTime({at:Int64}, 'UTC') LIMIT 1)"
+	const query = "SELECT count() FROM (SELECT 1 FROM flows WHERE source = '' AND collector = {collector:String} AND time_received >= toDateTime64({at:Int64}, 3, 'UTC') LIMIT 1)"
 	if err := s.conn.QueryRow(ctx, query).Scan(&n); err != nil {
 		return false, fmt.Errorf("look for flows that are not rolled up: %w", err)
 	}
@@ -181,7 +182,7 @@ func (e *extentsCache) get(ctx context.Context, s *Store) (extents, error) {
 		return e.last, nil
 	}
 	var found extents
-	const query = `SELECT (SELECT toInt64(toUnixTimestamp(min(time_received))) FROM flows), (SELECT toInt64(toUnixTimestamp(min(time))) FROM flows_1m), (SELECT toInt64(toUnixTimestamp(min(time))) FROM flows_1h)`
+	const query = `SELECT toInt64((SELECT toUnixTimestamp(toStartOfMinute(time_received)) FROM flows ORDER BY toStartOfMinute(time_received) LIMIT 1)), (SELECT toInt64(toUnixTimestamp(min(time))) FROM flows_1m), (SELECT toInt64(toUnixTimestamp(min(time))) FROM flows_1h)`
 	if err := s.conn.QueryRow(limited(ctx), query).Scan(&found.flows, &found.minutes, &found.hours); err != nil {
 		return extents{}, fmt.Errorf("find the oldest flows: %w", err)
 	}
