@@ -139,6 +139,25 @@ func (l layer) expressions(database string) (value, name string) {
 	return fill(l.value), fill(l.name)
 }
 
+// literal returns a group in SQL, given its keys as text.
+func (l layer) literal(texts []string) string {
+	var literals []string
+	for k, key := range l.keys {
+		text := quoted(texts[k])
+		switch {
+		case strings.Contains(key, "addr") || strings.Contains(key, "next_hop"): // of the columns of type IPv6 and their prefixes
+			text = "toIPv6(" + text + ")"
+		case !slices.Contains([]string{"collector", "source", "type"}, key):
+			text = strings.Trim(text, "'") // a number
+		}
+		literals = append(literals, text)
+	}
+	if len(literals) == 1 {
+		return literals[0]
+	}
+	return "(" + strings.Join(literals, ", ") + ")"
+}
+
 // nameOf returns what people call a value.
 func (l layer) nameOf(value, name string) string {
 	if l.names != nil {

@@ -59,7 +59,11 @@ func (s *Store) Paths(ctx context.Context, selection Selection, dims []string, t
 	var answer *Paths
 	err = s.steadily(ctx, q, func() error {
 		m := pathMaker{layers: all, index: map[nodeKey]int{}}
-		text := q.pathsSQL(all, columns, s.database, top)
+		largest, err := s.largest(ctx, q, all, columns, top)
+		if err != nil {
+			return err
+		}
+		text := q.pathsSQL(all, columns, s.database, largest)
 		if err := s.ask(ctx, q, text, m.scan); err != nil {
 			return err
 		}
@@ -72,26 +76,63 @@ func (s *Store) Paths(ctx context.Context, selection Selection, dims []string, t
 	return answer, nil
 }
 
-// pathsSQL asks for the sums of each path between the largest groups of every
-// layer.
-func (q *query) pathsSQL(all []layer, columns []string, database string, top int) string {
+// largest asks for the largest groups of every layer, all in one reading, and
+// returns for each layer the list of them in SQL.
+func (s *Store) largest(ctx context.Context, q *query, all []layer, columns []string, top int) ([]string, error) {
 	selected, names := keys(all)
-	var sets, shown, grouped []string
+	var sets, number, texts []string
 	for i, l := range all {
-		own := strings.Join(l.keyNames, ", ")
-		sets = append(sets, fmt.Sprintf("largest_%d AS (SELECT %[2]s FROM ways GROUP BY %[2]s ORDER BY sum(octets_sum) DESC, %[2]s LIMIT %[3]d)", i, own, top))
+		sets = append(sets, "("+strings.Join(l.keyNames, ", ")+")")
+		number = append(number, fmt.Sprintf("grouping(%s) = 0, %d", l.keyNames[0], i))
+	}
+	for _, name := range strings.Split(names, ", ") {
+		texts = append(texts, "toString("+name+")")
+	}
+	text := fmt.Sprintf(`SELECT toUInt8(multiIf(%s, 255)) AS set_number, [%s] AS texts FROM (SELECT %s, octets FROM (%s))
+GROUP BY GROUPING SETS (%s) ORDER BY sum(octets) DESC, texts LIMIT %d BY set_number`,
+		strings.Join(number, ", "), strings.Join(texts, ", "), selected, q.estimated(columns), strings.Join(sets, ", "), top)
+	lists := make([][]string, len(all))
+	err := s.ask(ctx, q, text, func(rows driver.Rows) error {
+		var set uint8
+		var texts []string
+		if err := rows.Scan(&set, &texts); err != nil {
+			return err
+		}
+		first := 0
+		for _, l := range all[:set] {
+			first += len(l.keys)
+		}
+		lists[set] = append(lists[set], all[set].literal(texts[first:]))
+		return nil
+	})
+	found := make([]string, len(all))
+	for i, list := range lists {
+		found[i] = "(" + strings.Join(list, ", ") + ")"
+	}
+	return found, err
+}
+
+// pathsSQL asks for the sums of each path between the largest groups of every
+// layer, which are given as lists.
+func (q *query) pathsSQL(all []layer, columns []string, database string, largest []string) string {
+	selected, names := keys(all)
+	var shown, grouped []string
+	for i, l := range all {
 		value, name := l.expressions(database)
-		shown = append(shown, fmt.Sprintf("(%s) IN largest_%d AS named_%[2]d, if(named_%[2]d, %[3]s, '') AS value_%[2]d, any(%[4]s) AS name_%[2]d", own, i, value, name))
+		named := "0"
+		if largest[i] != "()" {
+			named = fmt.Sprintf("(%s) IN %s", strings.Join(l.keyNames, ", "), largest[i])
+		}
+		shown = append(shown, fmt.Sprintf("toUInt8(%s) AS named_%d, if(named_%[2]d, %[3]s, '') AS value_%[2]d, any(%[4]s) AS name_%[2]d", named, i, value, name))
 		grouped = append(grouped, fmt.Sprintf("named_%d, value_%[1]d", i))
 	}
-	return fmt.Sprintf(`WITH ways AS (
+	return fmt.Sprintf(`SELECT %s,
+    sum(octets_sum), sum(variance_sum), sum(octets_calibrated_sum), sum(variance_calibrated_sum), sum(packets_sum), sum(flows_sum), sum(rows_read)
+FROM (
     SELECT %s, %s
     FROM (%s)
     GROUP BY %s
-), %s
-SELECT %s,
-    sum(octets_sum), sum(variance_sum), sum(octets_calibrated_sum), sum(variance_calibrated_sum), sum(packets_sum), sum(flows_sum), sum(rows_read)
-FROM ways GROUP BY %s`, selected, sums, q.estimated(columns), names, strings.Join(sets, ", "), strings.Join(shown, ",\n    "), strings.Join(grouped, ", "))
+) GROUP BY %s`, strings.Join(shown, ",\n    "), selected, sums, q.estimated(columns), names, strings.Join(grouped, ", "))
 }
 
 type nodeKey struct {

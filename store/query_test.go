@@ -182,6 +182,9 @@ func TestQueriesEqualFlows(t *testing.T) {
 				t.Errorf("the rows sum up to %v (%v), want %v", rows, share, shares.Total.BitsPerSecond)
 			}
 			dims := []string{"src_as", "in_if", "out_if", tc.by}
+			if name == "hours" {
+				dims = []string{"exporter", "collector", "type", "source"}
+			}
 			paths, err := s.Paths(t.Context(), selection, dims, 3)
 			if err != nil {
 				t.Fatal(err)
