@@ -17,12 +17,12 @@ type Gap string
 
 // The reasons of gaps.
 const (
-	GapRestart       Gap = "the agent restarted"                           // sysUpTime fell
-	GapDiscontinuity Gap = "the counters were reset"                       // ifCounterDiscontinuityTime changed (RFC 2863 §3.1.5)
-	GapNegative      Gap = "a counter went backwards"                      //
-	GapTooFast       Gap = "more octets than the interface's speed allows" //
-	GapTooLong       Gap = "too long without a reading"                    // the octets are known, not when they passed
-	GapStill         Gap = "the agent's clock stands still"                // two readings of one sysUpTime
+	GapRestart       Gap = "the agent restarted"     // sysUpTime fell
+	GapDiscontinuity Gap = "the counters were reset" // ifCounterDiscontinuityTime changed (RFC 2863 §3.1.5)
+	GapNegative      Gap = "a counter went backwards"
+	GapTooFast       Gap = "more octets than the interface's speed allows"
+	GapTooLong       Gap = "too long without a reading"     // the octets are known, not when they passed
+	GapStill         Gap = "the agent's clock stands still" // two readings of one sysUpTime
 )
 
 // An Interval is a time in which an interface's octets are known.
@@ -46,7 +46,7 @@ const (
 
 // Deltas turns the readings of an interface, oldest first, into the intervals
 // between them. speed is the interface's in bits/s, 0 if not known.
-//
+
 // The length of an interval is that of the agent's sysUpTime, which was read with
 // the counters; its place in our time is that of the reading that took the
 // shortest way to us of the last ten, so that a late answer moves nothing.

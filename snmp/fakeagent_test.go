@@ -1,0 +1,175 @@
+package snmp
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gosnmp/gosnmp"
+)
+
+// fakeAgent answers SNMP v2c for a table of interfaces, with the weaknesses of
+// real agents.
+type fakeAgent struct {
+	interfaces int
+	mostRows   int  // larger answers are not given
+	silent     bool // instead of tooBig
+	only32     bool // no ifHC counters
+	stuck      bool // the same answer whatever was asked
+
+	uptime atomic.Uint32 // hundredths of a second, added to by every answer
+	asked  atomic.Int64
+	port   uint16
+	oids   []string // in order
+	values map[string]gosnmp.SnmpPDU
+}
+
+func (f *fakeAgent) start(t testing.TB) {
+	t.Helper()
+	f.fill()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	t.Cleanup(func() { conn.Close(); <-done })
+	f.port = uint16(conn.LocalAddr().(*net.UDPAddr).Port)
+	go func() {
+		defer close(done)
+		codec := &gosnmp.GoSNMP{Version: gosnmp.Version2c, Logger: gosnmp.Logger{}}
+		buffer := make([]byte, 65536)
+		for {
+			n, from, err := conn.ReadFrom(buffer)
+			if err != nil {
+				return
+			}
+			request, err := codec.SnmpDecodePacket(buffer[:n])
+			if err != nil {
+				continue
+			}
+			if answer := f.answer(request); answer != nil {
+				if out, err := answer.MarshalMsg(); err == nil {
+					conn.WriteTo(out, from)
+				}
+			}
+		}
+	}()
+}
+
+func (f *fakeAgent) fill() {
+	f.values = map[string]gosnmp.SnmpPDU{}
+	set := func(oid string, kind gosnmp.Asn1BER, value any) {
+		f.values[oid] = gosnmp.SnmpPDU{Name: oid, Type: kind, Value: value}
+	}
+	set(oidSysDescr, gosnmp.OctetString, []byte("fake"))
+	set(oidSysUpTime, gosnmp.TimeTicks, uint32(0))
+	set(oidSysName, gosnmp.OctetString, []byte("fake1"))
+	for i := 1; i <= f.interfaces; i++ {
+		index := strconv.Itoa(3 * i) // with holes
+		set(ifEntry+".2."+index, gosnmp.OctetString, []byte("descr"+index))
+		set(ifEntry+".3."+index, gosnmp.Integer, 6)
+		set(ifEntry+".5."+index, gosnmp.Gauge32, uint32(100_000_000))
+		set(ifEntry+".8."+index, gosnmp.Integer, 1)
+		set(ifEntry+".10."+index, gosnmp.Counter32, uint32(i))
+		set(ifEntry+".16."+index, gosnmp.Counter32, uint32(2*i))
+		if f.only32 {
+			continue
+		}
+		set(ifXEntry+".1."+index, gosnmp.OctetString, []byte("name"+index))
+		set(ifXEntry+".6."+index, gosnmp.Counter64, uint64(i)<<40)
+		set(ifXEntry+".10."+index, gosnmp.Counter64, uint64(i)<<41)
+		set(ifXEntry+".15."+index, gosnmp.Gauge32, uint32(1000))
+		if i%2 == 0 { // a sparse column
+			set(ifXEntry+".18."+index, gosnmp.OctetString, []byte("customer "+index))
+		}
+	}
+	for oid := range f.values {
+		f.oids = append(f.oids, oid)
+	}
+	slices.SortFunc(f.oids, compareOIDs)
+}
+
+func compareOIDs(a, b string) int {
+	number := func(s string) (numbers []int) {
+		for part := range strings.SplitSeq(strings.TrimPrefix(s, "."), ".") {
+			n, _ := strconv.Atoi(part)
+			numbers = append(numbers, n)
+		}
+		return numbers
+	}
+	return slices.Compare(number(a), number(b))
+}
+
+func (f *fakeAgent) answer(request *gosnmp.SnmpPacket) *gosnmp.SnmpPacket {
+	f.asked.Add(1)
+	answer := *request
+	answer.PDUType, answer.Error, answer.ErrorIndex, answer.Variables = gosnmp.GetResponse, gosnmp.NoError, 0, nil
+	answer.NonRepeaters, answer.MaxRepetitions = 0, 0
+	if request.Community != "letmein" {
+		return nil
+	}
+	f.values[oidSysUpTime] = gosnmp.SnmpPDU{Name: oidSysUpTime, Type: gosnmp.TimeTicks, Value: f.uptime.Add(100)}
+	switch request.PDUType {
+	case gosnmp.GetRequest:
+		for _, v := range request.Variables {
+			answer.Variables = append(answer.Variables, f.values[v.Name])
+		}
+	case gosnmp.GetBulkRequest:
+		if f.mostRows > 0 && int(request.MaxRepetitions) > f.mostRows {
+			if f.silent {
+				return nil
+			}
+			answer.Error = gosnmp.TooBig
+			return &answer
+		}
+		f.bulk(request, &answer)
+	}
+	return &answer
+}
+
+func (f *fakeAgent) bulk(request, answer *gosnmp.SnmpPacket) {
+	at := make([]string, len(request.Variables))
+	for i, v := range request.Variables {
+		at[i] = v.Name
+		if f.stuck && i > 0 {
+			at[i] = ifXEntry + "." + strings.Split(strings.TrimPrefix(v.Name, ifXEntry+"."), ".")[0]
+		}
+	}
+	for r := range max(1, int(request.MaxRepetitions)) {
+		for i := range at {
+			if r > 0 && i < int(request.NonRepeaters) {
+				continue
+			}
+			next, found := slices.BinarySearchFunc(f.oids, at[i], compareOIDs)
+			if found {
+				next++
+			}
+			if next == len(f.oids) {
+				answer.Variables = append(answer.Variables, gosnmp.SnmpPDU{Name: at[i], Type: gosnmp.EndOfMibView})
+				continue
+			}
+			at[i] = f.oids[next]
+			answer.Variables = append(answer.Variables, f.values[at[i]])
+		}
+	}
+}
+
+// session opens a session with the agent.
+func (f *fakeAgent) session(t testing.TB) *session {
+	t.Helper()
+	s, err := openSession(t.Context(), Device{Address: loopback, Port: f.port, Credential: Credential{Version: "2c", Community: "letmein"}}, 300*time.Millisecond, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.close)
+	return s
+}
+
+func (f *fakeAgent) String() string {
+	return fmt.Sprintf("%d interfaces, at most %d rows, silent %t, 32 bits %t", f.interfaces, f.mostRows, f.silent, f.only32)
+}

@@ -1,0 +1,244 @@
+package snmp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gosnmp/gosnmp"
+)
+
+// errNoAnswer is what silence of an agent is called.
+var errNoAnswer = errors.New("no answer: the address, the port or the community is wrong, or a filter stands between")
+
+// A session speaks with one agent. It belongs to one goroutine.
+type session struct {
+	client *gosnmp.GoSNMP
+	rows   uint32 // asked for at once; adapts to what the agent can answer
+	most   uint32 // rows that it may grow to
+}
+
+// Bounds of a session.
+const (
+	startRows = 10
+	maxRows   = 25
+	// maxAsked bounds the requests of one walk: a table of 50,000 rows one by one.
+	maxAsked = 50_000
+)
+
+func openSession(ctx context.Context, d Device, timeout time.Duration, retries int) (*session, error) {
+	client := &gosnmp.GoSNMP{Target: d.host(), Port: d.Port, Transport: "udp", Context: ctx, Timeout: timeout, Retries: retries, MaxOids: gosnmp.MaxOids}
+	if err := d.Credential.apply(client); err != nil {
+		return nil, err
+	}
+	if err := client.Connect(); err != nil {
+		return nil, fmt.Errorf("open a socket to %s: %w", d.host(), err)
+	}
+	return &session{client: client, rows: startRows, most: maxRows}, nil
+}
+
+func (s *session) close() { s.client.Conn.Close() }
+
+// get asks for single values. A value that the agent does not have is nil.
+func (s *session) get(ctx context.Context, oids ...string) ([]any, error) {
+	s.client.Context = ctx
+	answer, err := s.client.Get(oids)
+	if err != nil {
+		return nil, explain(err)
+	}
+	switch answer.Error {
+	case gosnmp.NoError:
+	case gosnmp.AuthorizationError, gosnmp.NoAccess:
+		return nil, errors.New("the agent wants another security level (authentication, privacy) of this user, or shows it nothing")
+	default:
+		return nil, fmt.Errorf("the agent refuses: %s", answer.Error)
+	}
+	if len(answer.Variables) != len(oids) {
+		return nil, fmt.Errorf("the agent answered %d of %d values", len(answer.Variables), len(oids))
+	}
+	values := make([]any, len(oids))
+	for i, v := range answer.Variables {
+		if v.Type != gosnmp.NoSuchObject && v.Type != gosnmp.NoSuchInstance && v.Type != gosnmp.Null {
+			values[i] = v.Value
+		}
+	}
+	return values, nil
+}
+
+// explain says in an operator's words why an agent could not be asked.
+func explain(err error) error {
+	var network net.Error
+	text := err.Error()
+	switch {
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	case errors.As(err, &network) && network.Timeout(), strings.Contains(text, "timeout"):
+		return errNoAnswer
+	case strings.Contains(text, "connection refused"):
+		return errors.New("the device refuses: no SNMP agent on this port")
+	case errors.Is(err, gosnmp.ErrUnknownUsername), errors.Is(err, gosnmp.ErrWrongDigest), strings.Contains(text, "not authentic"):
+		return errors.New("the agent does not know this user, or the authentication password or protocol is wrong")
+	case errors.Is(err, gosnmp.ErrDecryption):
+		return errors.New("the privacy password or protocol is wrong")
+	case errors.Is(err, gosnmp.ErrUnknownSecurityLevel):
+		return errors.New("the agent does not offer this security level (authentication, privacy) for this user")
+	}
+	return fmt.Errorf("ask the agent: %w", err)
+}
+
+// A row is one row of a table: a value for each column, nil where there is none.
+type row struct {
+	index  uint32
+	values []any
+	sys    reading // when the agent answered
+}
+
+// reading is the time of an answer.
+type reading struct {
+	atMs     int64  // Unix milliseconds, ours
+	uptimeMs uint64 // sysUpTime
+}
+
+// table reads columns of a table that is indexed by ifIndex. indexes are the
+// rows wanted, in order; nil: all. Rows that do not exist are left out.
+func (s *session) table(ctx context.Context, columns []string, indexes []uint32) ([]row, error) {
+	var rows []row
+	after, end := uint32(0), false
+	for asked := 0; !end && asked < maxAsked; asked++ {
+		if indexes != nil {
+			next, found := slices.BinarySearch(indexes, after+1)
+			if found || next < len(indexes) {
+				after = indexes[next] - 1
+			} else {
+				break
+			}
+		}
+		var some []row
+		var err error
+		if some, after, end, err = s.bulk(ctx, columns, after); err != nil {
+			return rows, err
+		}
+		for _, r := range some {
+			if _, wanted := slices.BinarySearch(indexes, r.index); wanted || indexes == nil {
+				rows = append(rows, r)
+			}
+		}
+	}
+	return rows, nil
+}
+
+// bulk asks once for the rows after an index, for fewer where the agent cannot
+// answer so many. It returns the rows of which every column is known, the index
+// that they reach to, and whether the table ends there.
+func (s *session) bulk(ctx context.Context, columns []string, after uint32) (rows []row, reached uint32, end bool, err error) {
+	oids := []string{".1.3.6.1.2.1.1.3"} // sysUpTime, with every answer
+	for _, c := range columns {
+		if after > 0 {
+			c += "." + strconv.FormatUint(uint64(after), 10)
+		}
+		oids = append(oids, c)
+	}
+	s.client.Context = ctx
+	for {
+		answer, err := s.client.GetBulk(oids, 1, s.rows)
+		at := time.Now().UnixMilli()
+		switch {
+		case err == nil && answer.Error == gosnmp.NoError && len(answer.Variables) > len(columns):
+			s.rows = min(s.rows+1, s.most)
+			rows, reached, end = readRows(answer.Variables, columns, after, at)
+			if !end && reached <= after {
+				return nil, after, false, errors.New("the agent's answers do not advance through the table")
+			}
+			return rows, reached, end, nil
+		case ctx.Err() != nil:
+			return nil, after, false, context.Cause(ctx)
+		case s.rows > 1: // some agents fall silent, or err, where an answer would be too big
+			s.rows /= 2
+			s.most = s.rows
+		case err != nil:
+			return nil, after, false, explain(err)
+		default:
+			return nil, after, false, fmt.Errorf("the agent answers no table: %s", answer.Error)
+		}
+	}
+}
+
+// readRows sorts the variables of an answer into rows.
+func readRows(variables []gosnmp.SnmpPDU, columns []string, after uint32, atMs int64) (rows []row, reached uint32, end bool) {
+	sys := reading{atMs: atMs, uptimeMs: 10 * toUint(variables[0].Value)}
+	last, ended := make([]uint32, len(columns)), make([]bool, len(columns))
+	for i := range last {
+		last[i] = after
+	}
+	byIndex := map[uint32]*row{}
+	for i, v := range variables[1:] {
+		c := i % len(columns)
+		index, in := indexOf(v.Name, columns[c])
+		if !in || v.Type == gosnmp.EndOfMibView || index <= last[c] {
+			ended[c] = ended[c] || !in || v.Type == gosnmp.EndOfMibView
+			continue
+		}
+		last[c] = index
+		if byIndex[index] == nil {
+			byIndex[index] = &row{index: index, values: make([]any, len(columns)), sys: sys}
+		}
+		byIndex[index].values[c] = v.Value
+	}
+	reached, end = ^uint32(0), true
+	for c := range columns {
+		if !ended[c] {
+			reached, end = min(reached, last[c]), false
+		}
+	}
+	for index, r := range byIndex {
+		if index <= reached {
+			rows = append(rows, *r)
+		}
+	}
+	slices.SortFunc(rows, func(a, b row) int { return int(int64(a.index) - int64(b.index)) })
+	return rows, reached, end
+}
+
+// indexOf returns the last part of an OID below a column.
+func indexOf(oid, column string) (index uint32, in bool) {
+	rest, in := strings.CutPrefix(oid, column+".")
+	if !in {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(rest, 10, 32)
+	return uint32(n), err == nil
+}
+
+// toUint returns a number of whatever type the agent chose, 0 where it is none.
+func toUint(value any) uint64 {
+	switch v := value.(type) {
+	case nil:
+		return 0
+	case uint64:
+		return v
+	case *big.Int:
+		return v.Uint64()
+	}
+	if n := gosnmp.ToBigInt(value); n.Sign() > 0 {
+		return n.Uint64()
+	}
+	return 0
+}
+
+// toText returns a text fit for display, "" where the value is none.
+func toText(value any) string {
+	octets, _ := value.([]byte)
+	octets = octets[:min(len(octets), 255)]
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == '\uFFFD' {
+			return ' '
+		}
+		return r
+	}, string(octets)))
+}

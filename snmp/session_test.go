@@ -1,0 +1,184 @@
+package snmp
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+)
+
+func TestTablesOfAllKindsOfAgents(t *testing.T) {
+	for _, agent := range []*fakeAgent{
+		{interfaces: 1}, {interfaces: 3000}, {interfaces: 40, mostRows: 3}, {interfaces: 40, mostRows: 1, silent: true}, {interfaces: 30, only32: true},
+	} {
+		t.Run(agent.String(), func(t *testing.T) {
+			agent.start(t)
+			s := agent.session(t)
+			found, err := s.interfaces(t.Context())
+			if err != nil || len(found) != agent.interfaces {
+				t.Fatalf("%d interfaces: %v", len(found), err)
+			}
+			last := found[len(found)-1]
+			index := uint32(3 * agent.interfaces)
+			want := Interface{IfIndex: index, Name: fmt.Sprintf("name%d", index), Type: 6, Speed: 1_000_000_000, OperStatus: 1}
+			if agent.interfaces%2 == 0 {
+				want.Description = fmt.Sprintf("customer %d", index)
+			}
+			if agent.only32 {
+				want.Name, want.Speed, want.Description = fmt.Sprintf("descr%d", index), 100_000_000, ""
+			}
+			if last != want {
+				t.Errorf("%+v, want %+v", last, want)
+			}
+			speed := map[uint32]uint64{index: last.Speed, 3: found[0].Speed}
+			counters, err := s.counters(t.Context(), []uint32{3, index, index + 1}, speed)
+			if wanted := min(agent.interfaces, 2); err != nil || len(counters) != wanted {
+				t.Fatalf("%+v: %v", counters, err)
+			}
+			c := counters[len(counters)-1]
+			if c.UptimeMs == 0 || c.AtMs == 0 || c.IfIndex != index {
+				t.Errorf("%+v", c)
+			}
+			if n := uint64(agent.interfaces); agent.only32 && (c.Bits != 32 || c.InOctets != n || c.OutOctets != 2*n) || !agent.only32 && (c.Bits != 64 || c.InOctets != n<<40 || c.OutOctets != n<<41) {
+				t.Errorf("%+v", c)
+			}
+		})
+	}
+}
+
+func TestFewInterfacesOfManyTakeFewQuestions(t *testing.T) {
+	agent := &fakeAgent{interfaces: 3000}
+	agent.start(t)
+	s := agent.session(t)
+	counters, err := s.counters(t.Context(), []uint32{30, 33, 36, 6000, 9000}, nil)
+	if asked := agent.asked.Load(); err != nil || len(counters) != 5 || asked > 3 {
+		t.Errorf("%d questions for %+v: %v", asked, counters, err)
+	}
+}
+
+func TestFast32BitCountersAreNotRead(t *testing.T) {
+	agent := &fakeAgent{interfaces: 2, only32: true}
+	agent.start(t)
+	counters, err := agent.session(t).counters(t.Context(), []uint32{3, 6}, map[uint32]uint64{3: 10_000_000_000, 6: 10_000_000})
+	if err != nil || len(counters) != 1 || counters[0].IfIndex != 6 {
+		t.Errorf("%+v: %v", counters, err)
+	}
+}
+
+func TestAgentThatGoesInCirclesIsLeft(t *testing.T) {
+	agent := &fakeAgent{interfaces: 100, stuck: true}
+	agent.start(t)
+	if rows, err := agent.session(t).table(t.Context(), []string{ifXEntry + ".6"}, nil); err == nil || !strings.Contains(err.Error(), "do not advance") {
+		t.Errorf("%d rows: %v", len(rows), err)
+	}
+}
+
+func TestDeadDevicesDelayNobody(t *testing.T) {
+	agent := &fakeAgent{interfaces: 5}
+	agent.start(t)
+	credential := Credential{Version: "2c", Community: "letmein"}
+	devices := []Device{{Address: loopback, Port: agent.port, Credential: credential}}
+	for i := range 7 { // of 8 places; the agent does not answer this community
+		devices = append(devices, Device{Address: netip.AddrFrom4([4]byte{127, 0, 0, byte(10 + i)}), Host: "127.0.0.1", Port: agent.port, Credential: Credential{Version: "2c", Community: "wrong"}})
+	}
+	sink := newRecorder()
+	p := running(t, sink, devices...)
+	eventually(t, "readings of the living", func() bool { return len(sink.readings(loopback)) >= 15 })
+	eventually(t, "errors of the dead", func() bool {
+		d, _ := p.Device(netip.MustParseAddr("127.0.0.16"))
+		return d.Error == errNoAnswer.Error() && d.Failures > 0
+	})
+	if d, _ := p.Device(loopback); d.Error != "" {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestUnknownInterfacesStartAWalkOnce(t *testing.T) {
+	a := newAgent(&Poller{config: Config{DiscoveryInterval: time.Hour}}, Device{})
+	a.indexes, a.lastWalk, a.absent = []uint32{1, 2}, time.Now().Add(-10*time.Minute), map[uint32]bool{7: true}
+	for want, wanted := range map[bool]map[uint32]bool{false: {1: true, 7: true}, true: {3: true}} {
+		if got := a.walkDue(wanted); got != want {
+			t.Errorf("%v: %t", wanted, got)
+		}
+	}
+}
+
+func TestAddedDevicesAreKeptAndSecretsAreNotShown(t *testing.T) {
+	dir := t.TempDir()
+	config := Config{Interval: time.Minute, DiscoveryInterval: time.Hour, Timeout: time.Second, Concurrency: 1, File: filepath.Join(dir, "snmp.json"),
+		Devices: []Device{{Address: netip.MustParseAddr("192.0.2.9"), Credential: Credential{Version: "2c", Community: "c0nfigured"}, Label: "core"}}}
+	open := func() *Poller {
+		p, err := New(config, newRecorder(), prometheus.NewRegistry(), zap.NewNop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	p := open()
+	address := netip.MustParseAddr("192.0.2.1")
+	secret := Credential{Version: "3", User: "reader", AuthProtocol: "sha-512", AuthPassword: "s3cret words", PrivacyProtocol: "aes256", PrivacyPassword: "m0re secret"}
+	if err := p.Add(Device{Address: address, Name: "edge", Credential: secret}); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(config.File); err != nil || info.Mode() != 0o600 {
+		t.Errorf("%v %v", info, err)
+	}
+	if err := p.Add(Device{Address: address, Name: "renamed"}); err != nil { // without a credential
+		t.Fatal(err)
+	}
+	p = open()
+	got, ok := p.Device(address)
+	if !ok || got.Name != "renamed" || got.Port != 161 || got.Source != FromUI || got.Credential.AuthPassword != "s3cret words" || got.Credential.PrivacyProtocol != "AES-256" {
+		t.Errorf("%+v", got)
+	}
+	answer, err := json.Marshal(p.Devices())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := string(answer) + fmt.Sprintf("%v %+v %#v %s", got, got, got, got.Credential)
+	for _, s := range []string{"s3cret", "m0re", "c0nfigured"} {
+		if strings.Contains(shown, s) {
+			t.Errorf("%q is shown: %s", s, shown)
+		}
+	}
+	if err := p.Remove(netip.MustParseAddr("192.0.2.9")); !errors.Is(err, ErrFromConfig) {
+		t.Errorf("%v", err)
+	}
+	if err := p.Remove(netip.MustParseAddr("192.0.2.8")); !errors.Is(err, ErrNoDevice) {
+		t.Errorf("%v", err)
+	}
+	if err := p.Remove(address); err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := os.ReadFile(config.File); bytes.Contains(text, []byte("s3cret")) || len(open().Devices()) != 1 {
+		t.Errorf("still there: %s", text)
+	}
+}
+
+func TestInputIsExplained(t *testing.T) {
+	address := netip.MustParseAddr("192.0.2.1")
+	for field, d := range map[string]Device{
+		"address":                     {Credential: Credential{Version: "2c", Community: "x"}},
+		"host":                        {Address: address, Host: "a b", Credential: Credential{Version: "2c", Community: "x"}},
+		"credential.version":          {Address: address, Credential: Credential{Version: "1"}},
+		"credential.community":        {Address: address, Credential: Credential{Version: "2c"}},
+		"credential.user":             {Address: address, Credential: Credential{Version: "3"}},
+		"credential.auth_password":    {Address: address, Credential: Credential{Version: "3", User: "x", AuthProtocol: "SHA", AuthPassword: "short"}},
+		"credential.auth_protocol":    {Address: address, Credential: Credential{Version: "3", User: "x", PrivacyProtocol: "AES", PrivacyPassword: "long enough"}},
+		"credential.privacy_protocol": {Address: address, Credential: Credential{Version: "3", User: "x", AuthProtocol: "SHA", AuthPassword: "long enough", PrivacyProtocol: "ROT13", PrivacyPassword: "long enough"}},
+	} {
+		var problems FieldErrors
+		if err := d.Validate(); !errors.As(err, &problems) || problems[field] == "" || len(problems) != 1 {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
