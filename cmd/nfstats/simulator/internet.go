@@ -28,10 +28,10 @@ func (m packetMix) mean() float64 {
 
 var (
 	bulk      = packetMix{{0.86, 1492}, {0.06, 640}, {0.08, 52}}
-	acks      = packetMix{{0.02, 1400}, {0.08, 300}, {0.90, 60}}
+	acks      = packetMix{{0.01, 300}, {0.14, 120}, {0.85, 60}}
 	datagrams = packetMix{{0.90, 1350}, {0.04, 600}, {0.06, 80}}
-	answers   = packetMix{{0.05, 1200}, {0.55, 180}, {0.40, 110}}
-	small     = packetMix{{0.02, 900}, {0.58, 160}, {0.40, 90}}
+	answers   = packetMix{{0.05, 500}, {0.55, 180}, {0.40, 110}}
+	small     = packetMix{{0.02, 400}, {0.58, 160}, {0.40, 90}}
 
 	web     = application{proto: 6, port: 443, down: bulk, up: acks, lifetime: 45}
 	quic    = application{proto: 17, port: 443, down: datagrams, up: small, lifetime: 60}

@@ -63,8 +63,8 @@ func (b *bucketed) add(o *bucketed) {
 // is known.
 func (b *bucketed) withinBars() (within, all int) {
 	for _, s := range b.slices {
-		if s.octets < 0.01*b.whole.octets {
-			continue // too few packets for a normal distribution
+		if s.octets*s.octets < 64*s.square {
+			continue // as few as 64 packets of one size are not normally distributed
 		}
 		bar := calibration.Z95 * calibration.CalibratedError(s.octets, s.square, b.whole.octets, b.whole.square, b.whole.truth)
 		if all++; math.Abs(s.octets/b.whole.octets*b.whole.truth-s.truth) <= bar {
@@ -87,7 +87,7 @@ type proof struct {
 // prove simulates a time, polls every minute and sums up both sides.
 func prove(t *testing.T, c Config, length time.Duration) *proof {
 	t.Helper()
-	c.Step = 5 * time.Second
+	c.Step = 10 * time.Second
 	p := &proof{run: newRun(t, c), readings: map[way][]calibration.Reading{}, speeds: map[way]uint64{}, overhead: map[way]float64{},
 		buckets: map[way][]*bucketed{}, begin: start.Unix()}
 	for at := start.Add(3 * time.Second); at.Before(start.Add(length + time.Minute)); at = at.Add(time.Minute) {

@@ -31,18 +31,32 @@ func (n *Network) connect(c *customerSpec) {
 			}
 			left -= share
 			for _, down := range []bool{true, false} {
-				n.addStream(c, s, &s.apps[k], down, false, weight*share*(1-v6))
+				n.addStreams(c, s, &s.apps[k], down, false, weight*share*(1-v6))
 				if v6 > 0 {
-					n.addStream(c, s, &s.apps[k], down, true, weight*share*v6)
+					n.addStreams(c, s, &s.apps[k], down, true, weight*share*v6)
 				}
 			}
 		}
 	}
 }
 
+// uploads is the share of the octets towards servers that is what users send
+// there; the rest asks for and acknowledges what servers send.
+const uploads = 0.7
+
+// addStreams adds the streams of an application in one direction.
+func (n *Network) addStreams(c *customerSpec, s *system, app *application, down, v6 bool, share float64) {
+	if toClient := down != c.hosting; toClient {
+		n.addStream(c, s, app, app.down, down, v6, share)
+		return
+	}
+	n.addStream(c, s, app, app.up, down, v6, (1-uploads)*share)
+	n.addStream(c, s, app, app.down, down, v6, uploads*share)
+}
+
 // addStream adds a stream with the given share of the customer's traffic in one
 // direction.
-func (n *Network) addStream(c *customerSpec, s *system, app *application, down, v6 bool, share float64) {
+func (n *Network) addStream(c *customerSpec, s *system, app *application, mix packetMix, down, v6 bool, share float64) {
 	inside, outside := endpoint{network: c.v4}, endpoint{network: s.v4}
 	if v6 {
 		inside.network, outside.network = c.v6, s.v6
@@ -53,7 +67,7 @@ func (n *Network) addStream(c *customerSpec, s *system, app *application, down, 
 	if c.hosting {
 		inside.servers = 24
 	}
-	stream := &stream{app: app, hops: n.path(c, s, down), rhythm: c.rhythm, drift: driftSize * n.random.NormFloat64(),
+	stream := &stream{app: app, mix: mix, hops: n.path(c, s, down), rhythm: c.rhythm, drift: driftSize * n.random.NormFloat64(),
 		toClient: down != c.hosting}
 	stream.conversations = make([]*conversation, max(2, int(conversationsPerStream*n.config.Scale)))
 	load := c.up
@@ -62,11 +76,7 @@ func (n *Network) addStream(c *customerSpec, s *system, app *application, down, 
 		load = c.down
 		stream.src, stream.srcAS, stream.dst, stream.dstAS = outside, s.asn, inside, c.asn
 	}
-	stream.mix = app.up
-	if stream.toClient {
-		stream.mix = app.down
-	}
-	stream.packetRate = n.config.Scale * load * share * megabit / 8 / stream.mix.mean()
+	stream.packetRate = n.config.Scale * load * share * megabit / 8 / mix.mean()
 	n.streams = append(n.streams, stream)
 }
 
@@ -168,10 +178,10 @@ func (n *Network) attack() {
 	for _, i := range r.Perm(len(systems))[:attackSources] {
 		weights = append(weights, r.ExpFloat64())
 		sum += weights[len(weights)-1]
-		n.addStream(victim, &systems[i], vector, true, false, 0)
+		n.addStream(victim, &systems[i], vector, vector.down, true, false, 0)
 	}
 	for k, s := range n.streams[first:] {
-		s.attack, s.until, s.rhythm, s.toClient, s.mix = true, until, nil, true, vector.down
+		s.attack, s.until, s.rhythm, s.toClient = true, until, nil, true
 		s.src.servers, s.dst.network = 0, netip.PrefixFrom(target, target.BitLen())
 		s.conversations = make([]*conversation, amplifiersPerStream)
 		s.packetRate = n.config.Scale * total * weights[k] / sum * megabit / 8 / s.mix.mean()

@@ -91,7 +91,7 @@ func (r *run) byRouter() map[any]*estimate {
 }
 
 func TestFlowsEstimateTruth(t *testing.T) {
-	r := newRun(t, Config{Seed: 1, AttackEvery: 10 * time.Minute})
+	r := newRun(t, Config{Seed: 1, Step: 5 * time.Second, AttackEvery: 5 * time.Minute})
 	r.network.Advance(start.Add(15 * time.Minute))
 	r.network.Drain()
 	for router, e := range r.byRouter() {
@@ -197,7 +197,7 @@ func TestFaultsOfFlows(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r := newRun(t, Config{Seed: 5, Faults: faults})
+	r := newRun(t, Config{Seed: 5, Step: 5 * time.Second, Faults: faults})
 	r.network.Advance(start.Add(5 * time.Minute))
 	r.network.Drain()
 	found := r.byRouter()
@@ -208,7 +208,7 @@ func TestFaultsOfFlows(t *testing.T) {
 		}
 	}
 
-	r = newRun(t, Config{Seed: 5, Faults: map[string]Faults{"edge1.ham": {Loss: 0.2, SilentInput: "GigabitEthernet0/1"}}})
+	r = newRun(t, Config{Seed: 5, Step: 5 * time.Second, Faults: map[string]Faults{"edge1.ham": {Loss: 0.2, SilentInput: "GigabitEthernet0/1"}}})
 	r.network.Advance(start.Add(5 * time.Minute))
 	r.network.Drain()
 	byInput := r.slices(func(t Traffic) any { return slice{router: r.network.Router(t.Router).Address(), value: t.InIf} },
