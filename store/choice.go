@@ -5,9 +5,13 @@ import "math"
 // A choice is where a question is answered from: one value, made once for each
 // request, that every axis and sum of the answer shares.
 type choice struct {
-	table    string
-	from, to int64 // Unix seconds, half open, aligned to step and to the table's buckets
-	step     int64 // seconds that a point covers; to - from for a total
+	table    string // flows, flows_1m or flows_1h
+	from, to int64  // Unix seconds, half open, aligned to step and to the table's buckets
+	step     int64  // seconds that a point covers; to - from for a total
+
+	// Of a long total from flows_1m, the whole hours come from flows_1h, which is
+	// the same sum from fewer rows. Equal for none.
+	hoursFrom, hoursTo int64
 }
 
 // A question is what the choice depends on.
@@ -28,8 +32,8 @@ const (
 	// fineSpan is up to where a chart shows less than minutes. That reads flows
 	// and spreads each over its points.
 	fineSpan = 30 * minute
-	// coarseSpan is from where totals come from hours, when they can.
-	coarseSpan = 3 * 24 * hour
+	// hoursSpan is from where totals take whole hours from flows_1h.
+	hoursSpan = 4 * hour
 )
 
 // choose returns the coarsest table that can answer.
@@ -42,7 +46,7 @@ func choose(q question) choice {
 	switch fine := c.step < minute && q.to-q.from <= fineSpan && q.rawFrom != 0 && q.rawFrom <= q.from; {
 	case !q.rolledUp, fine:
 		c.table, grain = "flows", 1
-	case q.points > 0 && c.step >= hour, q.points == 0 && q.to-q.from >= coarseSpan,
+	case q.points > 0 && c.step >= hour,
 		q.hourFrom != 0 && q.hourFrom < floorTo(q.minuteFrom, hour) && q.from < q.minuteFrom: // the minutes of then are gone
 		c.table, grain = "flows_1h", hour
 	}
@@ -56,8 +60,28 @@ func choose(q question) choice {
 	}
 	if q.points == 0 {
 		c.step = c.to - c.from
+		if c.table == "flows_1m" && c.step >= hoursSpan {
+			c.hoursFrom, c.hoursTo = floorTo(c.from+hour-1, hour), floorTo(c.to, hour)
+		}
 	}
 	return c
+}
+
+// total returns the choice for one total over the range of a choice.
+func (c choice) total() choice {
+	if c.table == "flows" || c.table == "flows_1h" {
+		c.step = c.to - c.from
+		return c
+	}
+	return choose(question{from: c.from, to: c.to, rolledUp: true})
+}
+
+// tables names the tables that are read.
+func (c choice) tables() string {
+	if c.hoursFrom < c.hoursTo {
+		return "flows_1h, flows_1m"
+	}
+	return c.table
 }
 
 // bucket returns the length of the table's buckets in seconds; 0 for flows, which

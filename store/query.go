@@ -141,20 +141,31 @@ func (q *query) rows(columns []string) string {
 	const fromMs, toMs = "({from:Int64} * 1000)", "({to:Int64} * 1000)"
 	if q.choice.table == "flows" {
 		step := "({step:Int64} * 1000)"
-		if q.calibrated && q.choice.step > calibrationBucket {
+		switch {
+		case q.calibrated && q.choice.step > calibrationBucket:
 			step = fmt.Sprintf("toInt64(%d)", calibrationBucket*1000)
+		case q.choice.step == q.choice.to-q.choice.from:
+			step = ""
 		}
 		received := fmt.Sprintf("time_received >= toDateTime64({from:Int64}, 3, 'UTC') AND time_received < toDateTime64({to:Int64} + %d, 3, 'UTC')", receptionWindow)
 		return spreadSQL(selected, received+" AND "+where, fromMs, toMs, step)
 	}
-	rolled := fmt.Sprintf(`SELECT %s, toInt64(toUnixTimestamp(time)) AS at, bytes, packets, flows, bytes_sq FROM %s
-WHERE time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({to:Int64}, 'UTC') AND %s`, selected, q.choice.table, where)
+	rolled := rolledSQL(selected, q.choice.table, "time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({to:Int64}, 'UTC')", where)
+	if c := q.choice; c.hoursFrom < c.hoursTo {
+		first, last := fmt.Sprintf("toDateTime(%d, 'UTC')", c.hoursFrom), fmt.Sprintf("toDateTime(%d, 'UTC')", c.hoursTo)
+		rolled = rolledSQL(selected, "flows_1h", "time >= "+first+" AND time < "+last, where) + "\nUNION ALL\n" +
+			rolledSQL(selected, "flows_1m", "(time >= toDateTime({from:Int64}, 'UTC') AND time < "+first+" OR time >= "+last+" AND time < toDateTime({to:Int64}, 'UTC'))", where)
+	}
 	waiting := q.seam.where(q)
 	if waiting == "" {
 		return rolled
 	}
 	fresh := spreadSQL(selected, waiting+" AND "+where, fromMs, toMs, fmt.Sprintf("toInt64(%d)", q.choice.bucket()*1000))
 	return rolled + "\nUNION ALL\nSELECT " + selected + ", at, bytes, packets, flows, bytes_sq FROM (" + fresh + ")"
+}
+
+func rolledSQL(selected, table, times, where string) string {
+	return fmt.Sprintf("SELECT %s, toInt64(toUnixTimestamp(time)) AS at, bytes, packets, flows, bytes_sq FROM %s WHERE %s AND %s", selected, table, times, where)
 }
 
 // estimated returns rows with what they tell of the wire: octets, packets_estimated,
@@ -229,7 +240,7 @@ func (q *query) shown(text string) string {
 // answer makes the common part of an answer.
 func (q *query) answer(text string, rowsRead uint64, octets, calibrated float64) Answer {
 	a := Answer{From: q.choice.from, To: q.choice.to, Scale: ScaleUsed{Applied: q.Scale},
-		Meta: QueryMeta{Table: q.choice.table, RowsRead: rowsRead, ElapsedMs: time.Since(q.started).Milliseconds(), SQL: q.shown(text)}}
+		Meta: QueryMeta{Table: q.choice.tables(), RowsRead: rowsRead, ElapsedMs: time.Since(q.started).Milliseconds(), SQL: q.shown(text)}}
 	if octets > 0 {
 		a.Scale.Coverage = calibrated / octets
 	}

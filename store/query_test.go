@@ -20,21 +20,21 @@ func TestChoose(t *testing.T) {
 		q    question
 		want choice
 	}{
-		"a minute of points":           {question{from: now, to: now + 60, points: 240, rolledUp: true, rawFrom: now - day}, choice{"flows", now, now + 60, 1}},
-		"a minute of points, raw gone": {question{from: now, to: now + 60, points: 240, rolledUp: true, rawFrom: now + 1}, choice{"flows_1m", now, now + 60, 60}},
-		"a minute in all":              {question{from: now + 60, to: now + 120, rolledUp: true}, choice{"flows_1m", now + 60, now + 120, 60}},
-		"half a minute in all":         {question{from: now + 70, to: now + 100, rolledUp: true}, choice{"flows_1m", now + 60, now + 120, 60}},
-		"half an hour of points":       {question{from: now + 7, to: now + 1807, points: 240, rolledUp: true, rawFrom: now - day}, choice{"flows", now, now + 1800, 10}},
-		"an hour of points":            {question{from: now + 7, to: now + 7 + hour, points: 240, rolledUp: true, rawFrom: now - day}, choice{"flows_1m", now, now + hour, 60}},
-		"a day of points":              {question{from: now + 7, to: now + 7 + day, points: 240, rolledUp: true, rawFrom: now - day}, choice{"flows_1m", now, now + day, 600}},
-		"a day in all":                 {question{from: now + 67, to: now + 67 + day, rolledUp: true}, choice{"flows_1m", now + 60, now + 60 + day, day}},
-		"a month of points":            {question{from: now + 7, to: now + 7 + 30*day, points: 240, rolledUp: true}, choice{"flows_1h", now, now + 30*day, 4 * hour}},
-		"a month in all":               {question{from: now + 7, to: now + 7 + 30*day, rolledUp: true}, choice{"flows_1h", now, now + 30*day, 30 * day}},
-		"a day, the minutes are gone":  {question{from: now, to: now + day, points: 240, rolledUp: true, minuteFrom: now + 2*day, hourFrom: now - day}, choice{"flows_1h", now, now + day, hour}},
-		"a day, half of it in minutes": {question{from: now, to: now + day, rolledUp: true, minuteFrom: now + hour, hourFrom: now - day}, choice{"flows_1h", now, now + day, day}},
-		"addresses of an hour":         {question{from: now + 7, to: now + 7 + hour}, choice{"flows", now + 7, now + 7 + hour, hour}},
-		"addresses of a month, points": {question{from: now, to: now + 30*day, points: 240}, choice{"flows", now, now + 30*day, 4 * hour}},
-		"a year of days":               {question{from: now, to: now + 400*day, points: 100, rolledUp: true}, choice{"flows_1h", now - now%(4*day), (now + 400*day) / (4 * day) * (4 * day), 4 * day}},
+		"a minute of points":           {question{from: now, to: now + 60, points: 240, rolledUp: true, rawFrom: now - day}, choice{"flows", now, now + 60, 1, 0, 0}},
+		"a minute of points, raw gone": {question{from: now, to: now + 60, points: 240, rolledUp: true, rawFrom: now + 1}, choice{"flows_1m", now, now + 60, 60, 0, 0}},
+		"a minute in all":              {question{from: now + 60, to: now + 120, rolledUp: true}, choice{"flows_1m", now + 60, now + 120, 60, 0, 0}},
+		"half a minute in all":         {question{from: now + 70, to: now + 100, rolledUp: true}, choice{"flows_1m", now + 60, now + 120, 60, 0, 0}},
+		"half an hour of points":       {question{from: now + 7, to: now + 1807, points: 240, rolledUp: true, rawFrom: now - day}, choice{"flows", now, now + 1800, 10, 0, 0}},
+		"an hour of points":            {question{from: now + 7, to: now + 7 + hour, points: 240, rolledUp: true, rawFrom: now - day}, choice{"flows_1m", now, now + hour, 60, 0, 0}},
+		"a day of points":              {question{from: now + 7, to: now + 7 + day, points: 240, rolledUp: true, rawFrom: now - day}, choice{"flows_1m", now, now + day, 600, 0, 0}},
+		"a day in all":                 {question{from: now + 67, to: now + 67 + day, rolledUp: true}, choice{"flows_1m", now + 60, now + 60 + day, day, now + hour, now + day}},
+		"a month of points":            {question{from: now + 7, to: now + 7 + 30*day, points: 240, rolledUp: true}, choice{"flows_1h", now, now + 30*day, 4 * hour, 0, 0}},
+		"a month in all":               {question{from: now + 7, to: now + 7 + 30*day, rolledUp: true}, choice{"flows_1m", now, now + 30*day, 30 * day, now, now + 30*day}},
+		"a day, the minutes are gone":  {question{from: now, to: now + day, points: 240, rolledUp: true, minuteFrom: now + 2*day, hourFrom: now - day}, choice{"flows_1h", now, now + day, hour, 0, 0}},
+		"a day, half of it in minutes": {question{from: now, to: now + day, rolledUp: true, minuteFrom: now + hour, hourFrom: now - day}, choice{"flows_1h", now, now + day, day, 0, 0}},
+		"addresses of an hour":         {question{from: now + 7, to: now + 7 + hour}, choice{"flows", now + 7, now + 7 + hour, hour, 0, 0}},
+		"addresses of a month, points": {question{from: now, to: now + 30*day, points: 240}, choice{"flows", now, now + 30*day, 4 * hour, 0, 0}},
+		"a year of days":               {question{from: now, to: now + 400*day, points: 100, rolledUp: true}, choice{"flows_1h", now - now%(4*day), (now + 400*day) / (4 * day) * (4 * day), 4 * day, 0, 0}},
 	} {
 		if got := choose(tc.q); got != tc.want {
 			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
@@ -133,6 +133,7 @@ func TestQueriesEqualFlows(t *testing.T) {
 	}{
 		"minutes":            {-2 * time.Hour, time.Hour, 1000, "flows_1m", "src_as", "", everything},
 		"minutes, one AS":    {0, 30 * time.Minute, 10, "flows_1m", "dst_as", "src_as = 64501", as(64501)},
+		"whole hours":        {-5*time.Hour - 7*time.Minute, 25 * time.Minute, 30, "flows_1m", "dst_as", "", everything},
 		"hours":              {-20 * 24 * time.Hour, 2 * time.Hour, 500, "flows_1h", "in_if", "", everything},
 		"seconds":            {10 * time.Minute, 12 * time.Minute, 240, "flows", "src_as", "", everything},
 		"seconds, addresses": {10*time.Minute + 7*time.Second, 13 * time.Minute, 40, "flows", "src_addr", "", everything},

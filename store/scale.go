@@ -16,7 +16,12 @@ func (q *query) interfaceColumn() string { return q.Direction + "_if" }
 
 // factorBucket is the time for which one factor holds: a bucket of calibration,
 // or of the table where that is longer.
-func (q *query) factorBucket() int64 { return max(calibrationBucket, q.choice.bucket()) }
+func (q *query) factorBucket() int64 {
+	if q.choice.hoursFrom < q.choice.hoursTo {
+		return hour
+	}
+	return max(calibrationBucket, q.choice.bucket())
+}
 
 // factorsWhere selects the rows of calibration that the scale applies.
 func (q *query) factorsWhere() string {

@@ -58,7 +58,11 @@ func (s *Store) Series(ctx context.Context, selection Selection, by string, top,
 	var answer *Series
 	err = s.steadily(ctx, q, func() error {
 		m := seriesMaker{query: q, layer: l, points: int((q.choice.to - q.choice.from) / q.choice.step), rows: map[string]*seriesSums{}}
-		text := q.seriesSQL(l, s.database, top)
+		largest, err := s.largest(ctx, q.total(), all, l.columns, top)
+		if err != nil {
+			return err
+		}
+		text := q.seriesSQL(l, s.database, largest[0])
 		if err := s.ask(ctx, q, text, m.scan); err != nil {
 			return err
 		}
@@ -71,20 +75,29 @@ func (s *Store) Series(ctx context.Context, selection Selection, by string, top,
 	return answer, nil
 }
 
+// total returns the same question for one total.
+func (q *query) total() *query {
+	t := newQuery(q.Selection, q.choice.total())
+	t.calibrated, t.seam = q.calibrated, q.seam
+	return t
+}
+
 // seriesSQL asks for the sums of each point and largest group; all others are one
 // group.
-func (q *query) seriesSQL(l layer, database string, top int) string {
+func (q *query) seriesSQL(l layer, database, largest string) string {
 	selected, names := keys([]layer{l})
 	value, name := l.expressions(database)
-	return fmt.Sprintf(`WITH points AS (
+	named := "0"
+	if largest != "()" {
+		named = "(" + names + ") IN " + largest
+	}
+	return fmt.Sprintf(`SELECT toUInt32(point) AS point_number, toUInt8(%s) AS named, if(named, %s, '') AS value, any(%s) AS name,
+    sum(octets_sum), sum(variance_sum), sum(octets_calibrated_sum), sum(variance_calibrated_sum), sum(packets_sum), sum(flows_sum), sum(rows_read)
+FROM (
     SELECT intDiv(at - {from:Int64}, {step:Int64}) AS point, %s, %s
     FROM (%s)
     GROUP BY point, %s
-)
-SELECT toUInt32(point) AS point_number, (%[4]s) IN (SELECT %[4]s FROM points GROUP BY %[4]s ORDER BY sum(octets_sum) DESC, %[4]s LIMIT %[5]d) AS named,
-    if(named, %[6]s, '') AS value, any(%[7]s) AS name,
-    sum(octets_sum), sum(variance_sum), sum(octets_calibrated_sum), sum(variance_calibrated_sum), sum(packets_sum), sum(flows_sum), sum(rows_read)
-FROM points GROUP BY point_number, named, value ORDER BY point_number`, selected, sums, q.estimated(l.columns), names, top, value, name)
+) GROUP BY point_number, named, value ORDER BY point_number`, named, value, name, selected, sums, q.estimated(l.columns), names)
 }
 
 // A seriesMaker gathers the points.

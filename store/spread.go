@@ -34,7 +34,7 @@ var (
 //
 // Buckets are step milliseconds long and lie in [from, to), Unix milliseconds;
 // the three are SQL expressions of type Int64. What a flow has outside is left
-// out.
+// out. An empty step makes all of it one bucket.
 //
 // Octets and packets are whole numbers in every bucket and their sum over all
 // buckets is the flow's: with d the lifetime, the first x milliseconds carry
@@ -42,6 +42,10 @@ var (
 // ⌊bytes·x/d⌋ = q·x + ⌊r·x/d⌋ with r·x < d². A flow counts once, in the bucket of
 // its end.
 func spreadSQL(columns, where, from, to, step string) string {
+	buckets := fmt.Sprintf("arrayJoin(range(intDiv(greatest(started, %[1]s) - %[1]s, %[3]s), intDiv(least(ended, %[2]s) - 1 - %[1]s, %[3]s) + 1))", from, to, step)
+	if step == "" {
+		buckets, step = "toInt64(0)", "("+to+" - "+from+")"
+	}
 	return fmt.Sprintf(`SELECT %[1]s,
     intDiv(%[3]s + bucket * %[5]s, 1000) AS at,
     toUInt64(greatest(started, %[3]s + bucket * %[5]s) - started) AS before,
@@ -52,7 +56,7 @@ func spreadSQL(columns, where, from, to, step string) string {
     toFloat64(flow_bytes) * flow_bytes / greatest(flow_packets, 1) * (until - before) / lifetime AS bytes_sq
 FROM (
     SELECT %[1]s, flow_bytes, flow_packets, started, ended, toUInt64(ended - started) AS lifetime,
-        arrayJoin(range(intDiv(greatest(started, %[3]s) - %[3]s, %[5]s), intDiv(least(ended, %[4]s) - 1 - %[3]s, %[5]s) + 1)) AS bucket
+        %[8]s AS bucket
     FROM (
         SELECT %[1]s, bytes AS flow_bytes, packets AS flow_packets,
             1 + %[6]s AS ended, %[7]s AS started
@@ -60,5 +64,5 @@ FROM (
         WHERE %[2]s
     )
     WHERE ended > %[3]s AND started < %[4]s
-)`, columns, where, from, to, step, endedSQL, startedSQL)
+)`, columns, where, from, to, step, endedSQL, startedSQL, buckets)
 }
