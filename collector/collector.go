@@ -147,14 +147,6 @@ func (c *Collector) total(ctx context.Context) (total netflow.Counters, err erro
 	return total, nil
 }
 
-// Problems tells what does not work with the journal now; none: all is well.
-func (c *Collector) Problems() []string {
-	if s := c.journal.Status(); s.Err != nil {
-		return []string{"journal: " + s.Err.Error()}
-	}
-	return nil
-}
-
 // Run receives until ctx ends. Then it closes the sockets, stores what was
 // received (for at most 10 s; the rest stays in the journal) and returns.
 func (c *Collector) Run(ctx context.Context) error {
@@ -165,6 +157,7 @@ func (c *Collector) Run(ctx context.Context) error {
 
 	var receivers, pipeline, keeper errgroup.Group
 	keeper.Go(func() error { return c.journal.Run(keeping) })
+	keeper.Go(func() error { c.watchStoring(keeping); return nil })
 	for _, w := range c.workers {
 		c.decoding.Go(func() { w.run(storing) })
 	}

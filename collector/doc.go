@@ -11,4 +11,9 @@
 // to the journal together with the place between them. After a crash the journal
 // goes on there: the same blocks are decoded by the same state to the same rows,
 // under the same tokens, and ClickHouse drops those that it has already.
+//
+// Inserts are tried until they succeed. The exception are rows that ClickHouse
+// refuses for their content: their datagrams are set aside in the journal, with
+// the decoder's state before them, and what is behind them goes on. Replay stores
+// them when the cause is gone.
 package collector

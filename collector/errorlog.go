@@ -70,15 +70,7 @@ func (l *errorLog) datagram(d journal.Datagram, err error) {
 		reason = e.Reason.String()
 	}
 	if suppressed, ok := l.due(errorKind{d.Source.Addr(), reason}); ok {
-		l.logger.Warn("bad journal.Datagram", zap.Stringer("exporter", d.Source.Addr()), zap.Uint16("port", d.Source.Port()),
+		l.logger.Warn("bad datagram", zap.Stringer("exporter", d.Source.Addr()), zap.Uint16("port", d.Source.Port()),
 			zap.Int("bytes", len(d.Payload)), zap.String("reason", reason), zap.Error(err), zap.Int("left_out", suppressed))
-	}
-}
-
-// store logs why flows cannot be stored.
-func (l *errorLog) store(err error, flows int) {
-	if suppressed, ok := l.due(errorKind{reason: "store"}); ok {
-		l.logger.Error("flows cannot be stored now; they wait and are tried again", zap.Error(err),
-			zap.Int("flows", flows), zap.Int("left_out", suppressed))
 	}
 }

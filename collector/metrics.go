@@ -12,10 +12,11 @@ import (
 // metrics are the collector's own counters. Those of single exporters are kept
 // by the decoders and read when somebody asks.
 type metrics struct {
-	datagrams, bytes            prometheus.Counter
-	kernelDrops, notAllowed     prometheus.Counter
-	rows, inserts, insertErrors prometheus.Counter
-	insertSeconds               prometheus.Histogram
+	datagrams, bytes              prometheus.Counter
+	kernelDrops, notAllowed       prometheus.Counter
+	rows, inserts, insertErrors   prometheus.Counter
+	refusedRows, refusedDatagrams prometheus.Counter
+	insertSeconds                 prometheus.Histogram
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
@@ -31,14 +32,16 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		Help: "Duration of successful inserts.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 13)})
 	registry.MustRegister(dropped, seconds)
 	return &metrics{
-		datagrams:     counter("nfstats_collector_datagrams_total", "Datagrams received."),
-		bytes:         counter("nfstats_collector_bytes_total", "UDP payload received from allowed exporters, in bytes."),
-		kernelDrops:   dropped.WithLabelValues("kernel_buffer_full"),
-		notAllowed:    dropped.WithLabelValues("not_allowed"),
-		rows:          counter("nfstats_store_flows_total", "Flow records stored."),
-		inserts:       counter("nfstats_store_inserts_total", "Blocks of flows stored."),
-		insertErrors:  counter("nfstats_store_insert_errors_total", "Inserts that ClickHouse refused or did not answer; they are tried again."),
-		insertSeconds: seconds,
+		datagrams:        counter("nfstats_collector_datagrams_total", "Datagrams received."),
+		bytes:            counter("nfstats_collector_bytes_total", "UDP payload received from allowed exporters, in bytes."),
+		kernelDrops:      dropped.WithLabelValues("kernel_buffer_full"),
+		notAllowed:       dropped.WithLabelValues("not_allowed"),
+		rows:             counter("nfstats_store_flows_total", "Flow records stored."),
+		inserts:          counter("nfstats_store_inserts_total", "Blocks of flows stored."),
+		insertErrors:     counter("nfstats_store_insert_errors_total", "Inserts that ClickHouse refused or did not answer; they are tried again."),
+		refusedRows:      counter("nfstats_store_refused_flows_total", "Flow records that ClickHouse refused for their content; their datagrams were set aside."),
+		refusedDatagrams: counter("nfstats_store_refused_datagrams_total", "Datagrams that were set aside."),
+		insertSeconds:    seconds,
 	}
 }
 
@@ -88,6 +91,11 @@ func (m *metrics) inserted(rows int, took time.Duration) {
 	m.rows.Add(float64(rows))
 	m.inserts.Inc()
 	m.insertSeconds.Observe(took.Seconds())
+}
+
+func (m *metrics) setAside(rows, datagrams int) {
+	m.refusedRows.Add(float64(rows))
+	m.refusedDatagrams.Add(float64(datagrams))
 }
 
 // addCounters adds what one decoder has counted to a sum.

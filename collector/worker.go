@@ -22,6 +22,10 @@ const maxRows = 250_000
 // inserted and a third waits for that.
 const batchesPerWorker = 3
 
+// maxRetryWait bounds the time between two attempts to insert, and so how long
+// after its return ClickHouse is noticed.
+const maxRetryWait = 5 * time.Second
+
 // A share is a block that all workers take their part of.
 type share struct {
 	block    *journal.Block
@@ -55,13 +59,17 @@ type worker struct {
 	batches chan *decoder.Batch // free ones
 	inspect chan func(*netflow.Decoder)
 	errors  *errorLog
+	storing attempt
 }
 
 // An insert is a full batch on its way to the store.
 type insert struct {
-	batch *decoder.Batch
-	token string
-	share *share // stored when the insert is; nil for the first parts of a share
+	batch      *decoder.Batch
+	token      string
+	block      journal.Range // that its rows come from,
+	first, end int           // and which of the worker's datagrams of that block
+	recovered  bool          // it may have been inserted, or set aside, before a restart
+	share      *share        // stored when the insert is; nil for the first parts of a share
 }
 
 func newWorker(c *Collector, shard int) (*worker, error) {
@@ -119,38 +127,47 @@ func (w *worker) freeBatch() *decoder.Batch {
 
 // decode turns the worker's share of a block into rows.
 func (w *worker) decode(s *share) {
-	batch, part := w.freeBatch(), 0
-	token := func() string { return fmt.Sprintf("%s-%d-%d", s.block.Token(), w.shard, part) }
+	part := 0
+	next := func(first int) insert {
+		token := fmt.Sprintf("%s-%d-%d", s.block.Token(), w.shard, part)
+		part++
+		return insert{batch: w.freeBatch(), token: token, block: s.block.Range, first: first, end: first, recovered: s.block.Recovered}
+	}
+	i := next(0)
 	var d journal.Datagram
 	for cursor := s.block.Cursor(); cursor.Next(&d); {
-		if shardOf(d.Source.Addr(), len(w.collector.workers)) != w.shard {
+		if !w.owns(&d) {
 			continue
 		}
-		if err := w.decoder.Decode(d.ReceivedMs, d.Source, d.Payload, batch); err != nil {
+		i.end++
+		if err := w.decoder.Decode(d.ReceivedMs, d.Source, d.Payload, i.batch); err != nil {
 			w.errors.datagram(d, err)
 		}
-		if batch.Len() >= maxRows {
-			w.inserts <- insert{batch: batch, token: token()}
-			batch, part = w.freeBatch(), part+1
+		if i.batch.Len() >= maxRows {
+			w.inserts <- i
+			i = next(i.end)
 		}
 	}
-	w.inserts <- insert{batch, token(), s}
+	i.share = s
+	w.inserts <- i
 	s.decoded()
 }
 
-// insert stores a batch, retrying until it succeeds or ctx ends.
+// owns reports whether the worker decodes a datagram.
+func (w *worker) owns(d *journal.Datagram) bool {
+	return shardOf(d.Source.Addr(), len(w.collector.workers)) == w.shard
+}
+
+// insert stores a batch, retrying until it succeeds or ctx ends. Rows that
+// ClickHouse refuses for their content are set aside.
 func (w *worker) insert(ctx context.Context, i insert) {
-	c, rows, stored := w.collector, i.batch.Len(), false
-	for wait := 100 * time.Millisecond; !stored && ctx.Err() == nil; wait = min(2*wait, 10*time.Second) {
-		start := time.Now()
-		err := c.store.InsertFlows(ctx, store.Block{Token: i.token, Collector: c.config.Name}, i.batch)
-		if err == nil {
-			c.metrics.inserted(rows, time.Since(start))
-			stored = true
+	c, rows := w.collector, i.batch.Len()
+	stored := i.recovered && c.journal.IsRejected(i.token)
+	for wait := 100 * time.Millisecond; !stored && ctx.Err() == nil; wait = min(2*wait, maxRetryWait) {
+		err := w.tryInsert(ctx, i)
+		if stored = err == nil; stored || ctx.Err() != nil {
 			break
 		}
-		c.metrics.insertErrors.Inc()
-		w.errors.store(err, rows)
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):
@@ -165,6 +182,28 @@ func (w *worker) insert(ctx context.Context, i insert) {
 	if i.share != nil && !c.unstored.Load() {
 		i.share.stored()
 	}
+}
+
+// tryInsert stores a batch, or sets it aside.
+func (w *worker) tryInsert(ctx context.Context, i insert) error {
+	c, rows, start := w.collector, i.batch.Len(), time.Now()
+	w.storing.begin(start)
+	err := c.store.InsertFlows(ctx, store.Block{Token: i.token, Collector: c.config.Name}, i.batch)
+	switch {
+	case err == nil:
+		c.metrics.inserted(rows, time.Since(start))
+	case store.Refused(err):
+		cause := err
+		if err = w.setAside(i, cause); err == nil {
+			c.metrics.setAside(rows, i.end-i.first)
+			c.logger.Error("ClickHouse refuses flows for their content; their datagrams are set aside, see: nfstats journal list",
+				zap.String("block", i.token), zap.Int("flows", rows), zap.Int("datagrams", i.end-i.first), zap.Error(cause))
+		}
+	default:
+		c.metrics.insertErrors.Inc()
+	}
+	w.storing.end(err)
+	return err
 }
 
 // look runs f on the worker's decoder between two tasks.

@@ -49,6 +49,8 @@ type Dependencies struct {
 	Templates func(ctx context.Context, exporter netip.Addr) ([]netflow.TemplateStatus, error)
 	Addresses func() []netip.AddrPort            // where flows are received
 	Problems  func(ctx context.Context) []string // why the daemon is not ready; none: it is
+	Warnings  func() []string                    // what an operator should look at though it is; may be nil
+	Journal   func() JournalStatus               // what waits for ClickHouse; may be nil
 	Registry  *prometheus.Registry
 	Logger    *zap.Logger
 }

@@ -15,9 +15,23 @@ type statusAnswer struct {
 	Version   string   `json:"version"`
 	Ready     bool     `json:"ready"`
 	Problems  []string `json:"problems"`
+	Warnings  []string `json:"warnings"`  // to look at, though the daemon is ready
 	Receiving []string `json:"receiving"` // addresses that routers can send to: host:port
 
-	Stored *storedAnswer `json:"stored"` // null while ClickHouse cannot tell
+	Journal *JournalStatus `json:"journal"`
+	Stored  *storedAnswer  `json:"stored"` // null while ClickHouse cannot tell
+}
+
+// JournalStatus tells what is received and not stored yet.
+type JournalStatus struct {
+	WaitingDatagrams uint64 `json:"waiting_datagrams"`
+	WaitingBytes     uint64 `json:"waiting_bytes"`
+	OldestMs         int64  `json:"oldest_ms"` // reception of the oldest that waits, Unix milliseconds; 0 for none
+	Reason           string `json:"reason"`    // why they are not stored; "": they will be in a moment
+	Bytes            int64  `json:"bytes"`     // of the journal's files
+	LimitBytes       int64  `json:"limit_bytes"`
+	MemoryBytes      int64  `json:"memory_bytes"` // waits for the disk
+	RejectedBlocks   int    `json:"rejected_blocks"`
 }
 
 // storedAnswer is what table flows holds, whatever the time range.
@@ -33,7 +47,11 @@ const extentPatience = 3 * time.Second
 
 func (s *Server) status(r *http.Request) (any, error) {
 	answer := statusAnswer{Version: s.config.Version, Problems: s.deps.Problems(r.Context()),
-		Receiving: Reachable(s.deps.Addresses())}
+		Warnings: s.warnings(), Receiving: Reachable(s.deps.Addresses())}
+	if s.deps.Journal != nil {
+		journal := s.deps.Journal()
+		answer.Journal = &journal
+	}
 	answer.Ready = len(answer.Problems) == 0
 	if !answer.Ready {
 		return answer, nil
@@ -56,10 +74,19 @@ func (s *Server) status(r *http.Request) (any, error) {
 // readyz answers 200 when flows are stored and shown, else 503 with the reasons.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	if problems := s.deps.Problems(r.Context()); len(problems) > 0 {
-		s.sendJSON(w, r, http.StatusServiceUnavailable, map[string]any{"ready": false, "problems": problems})
+		s.sendJSON(w, r, http.StatusServiceUnavailable, map[string]any{"ready": false, "problems": problems, "warnings": s.warnings()})
 		return
 	}
-	s.sendJSON(w, r, http.StatusOK, map[string]any{"ready": true, "problems": []string{}})
+	s.sendJSON(w, r, http.StatusOK, map[string]any{"ready": true, "problems": []string{}, "warnings": s.warnings()})
+}
+
+func (s *Server) warnings() []string {
+	if s.deps.Warnings != nil {
+		if warnings := s.deps.Warnings(); warnings != nil {
+			return warnings
+		}
+	}
+	return []string{}
 }
 
 // Reachable returns where routers can send flows, host:port: the addresses that

@@ -97,6 +97,14 @@ func (s *Store) InsertFlows(ctx context.Context, block Block, b *decoder.Batch) 
 	return nil
 }
 
+// CountSource returns how many flows of an imported or replayed source are stored.
+func (s *Store) CountSource(ctx context.Context, source string) (flows uint64, err error) {
+	if err := s.conn.QueryRow(ctx, "SELECT count() FROM flows WHERE source = $1", source).Scan(&flows); err != nil {
+		return 0, fmt.Errorf("count the flows of %s: %w", source, err)
+	}
+	return flows, nil
+}
+
 func (s *Store) insertColumns(ctx context.Context, table, token string, columns []flowColumn, b *decoder.Batch) error {
 	names := make([]string, len(columns))
 	types := make([]clickhouse.ColumnNameAndType, len(columns))

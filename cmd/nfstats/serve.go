@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -87,11 +86,9 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	defer flows.Close()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	name := cfg.Collector.Name
-	if name == "" {
-		if name, err = os.Hostname(); err != nil {
-			return fmt.Errorf("find the host name (collector.name sets one): %w", err)
-		}
+	name, err := collectorName(cfg)
+	if err != nil {
+		return err
 	}
 	flowCollector, err := collector.New(collector.Config{
 		Listen: cfg.Collector.Listen, Name: name, Allow: configs.Prefixes(cfg.Collector.Allow),
@@ -104,7 +101,7 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	}
 	r := &readiness{supervisor: supervisor, store: flows, collector: flowCollector}
 	ui, err := httpui.New(httpui.Config{Listen: cfg.HTTP.Listen, AllowedHosts: cfg.HTTP.AllowedHosts, Version: programVersion()},
-		httpui.Dependencies{Flows: flows, Live: flowCollector.Exporters, Templates: flowCollector.Templates, Problems: r.problems, Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http")})
+		httpui.Dependencies{Flows: flows, Live: flowCollector.Exporters, Templates: flowCollector.Templates, Problems: r.problems, Warnings: flowCollector.Warnings, Journal: journalStatus(flowCollector), Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http")})
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,8 @@
 //     Recovered, after a checkpoint.
 //   - The store remembers the tokens of all inserts between two checkpoints, and
 //     those in flight.
+//   - A block that was set aside before a crash is not inserted after it
+//     (IsRejected), whatever the store would say to it now.
 //   - A state given to Commit is that of a block border. It need not be made for
 //     every block: between two checkpoints decoding is simply repeated.
 //
@@ -110,8 +112,8 @@
 //	60  4  checksum of bytes 0 to 59 and the state
 //	64     state; what follows it is room for later ones
 //
-// A rejected block has its datagrams in a segment file of one block, the
-// decoding state of the last checkpoint before it, and a description in JSON.
+// A rejected block has its datagrams in a segment file of one block, the state
+// that decoding them starts from, and a description in JSON.
 //
 // # Limits
 //

@@ -71,19 +71,19 @@ func TestSetAside(t *testing.T) {
 	c := config(t.TempDir())
 	j := open(t, c)
 	j.Append(numbered(0, 300))
-	if err := j.Commit(context.Background(), journal.Position{}, []byte("templates")); err != nil {
-		t.Fatal(err)
-	}
 	b := nextNow(t, j)
 	token := b.Token() + "-2"
 	odd := func(d *journal.Datagram) bool { return d.LocalPort == 2056 }
 	for range 2 { // a crash may make the pipeline do it again
-		if err := j.SetAside(b.Range, token, odd, errors.New("column x: value out of range")); err != nil {
+		if err := j.SetAside(b.Range, token, []byte("templates"), odd, errors.New("column x: value out of range")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := j.SetAside(b.Range, b.Token(), nil, errors.New("all of it")); err != nil {
+	if err := j.SetAside(b.Range, b.Token(), nil, nil, errors.New("all of it")); err != nil {
 		t.Fatal(err)
+	}
+	if !j.IsRejected(token) || j.IsRejected(b.Token()+"-3") {
+		t.Error("what was set aside is not known")
 	}
 	j.Close()
 
@@ -131,7 +131,7 @@ func TestSetAsideIsBounded(t *testing.T) {
 	j.Append(numbered(0, 2000))
 	_, ranges := drain(t, j)
 	for _, r := range ranges {
-		if err := j.SetAside(r, r.Token(), nil, errors.New("no")); err != nil {
+		if err := j.SetAside(r, r.Token(), nil, nil, errors.New("no")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -144,7 +144,34 @@ func TestSetAsideIsBounded(t *testing.T) {
 	}
 	j.Done(ranges[0])
 	j.Commit(context.Background(), ranges[0].To, nil)
-	if err := j.SetAside(ranges[0], ranges[0].Token(), nil, errors.New("no")); !errors.Is(err, os.ErrNotExist) {
+	if err := j.SetAside(ranges[0], ranges[0].Token(), nil, nil, errors.New("no")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("setting aside what is gone: %v", err)
+	}
+}
+
+// TestAgain sees the datagrams between the checkpoint and each block, over
+// several segments, and the checkpoint's state.
+func TestAgain(t *testing.T) {
+	c := config(t.TempDir())
+	j := open(t, c)
+	j.Append(numbered(0, 5000))
+	_, ranges := drain(t, j)
+	if j.Status().Segments < 2 || len(ranges) < 4 {
+		t.Fatalf("%d segments, %d blocks: too few", j.Status().Segments, len(ranges))
+	}
+	j.Done(ranges[0])
+	if err := j.Commit(context.Background(), ranges[0].To, []byte("state")); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range ranges[1:] {
+		var state string
+		var numbers []uint64
+		err := j.Again(r, func(s []byte) error { state = string(s); return nil }, func(d *journal.Datagram) { numbers = append(numbers, numberOf(t, d)) })
+		if err != nil || state != "state" {
+			t.Fatalf("state %q, %v", state, err)
+		}
+		if want := sequence(ranges[0].To.Datagrams, r.From.Datagrams); !slices.Equal(numbers, want) {
+			t.Errorf("before %v: %d datagrams, want %d", r.From, len(numbers), len(want))
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sort"
 	"time"
 
@@ -228,6 +229,58 @@ func (j *Journal) ReadRange(r Range) (*Block, error) {
 	b.Range = r
 	b.Recovered = found.recovered
 	return b, nil
+}
+
+// Again gives what the pipeline had decoded before a block that is delivered and
+// not done: restore gets the state of the last checkpoint (nil: there is none),
+// then visit each datagram between it and the block. Nothing of a datagram may be
+// kept.
+func (j *Journal) Again(before Range, restore func(state []byte) error, visit func(*Datagram)) error {
+	saved, _, err := loadCheckpoint(j.config.Dir)
+	if err != nil {
+		return err
+	}
+	j.mu.Lock()
+	segments := slices.Clone(j.segments)
+	j.mu.Unlock()
+	if err := restore(saved.state); err != nil {
+		return err
+	}
+	b := j.spareBlock()
+	defer b.Release()
+	for _, s := range segments {
+		at := later(saved.pos, s.base)
+		j.mu.Lock()
+		limit := min(s.end.Offset, before.From.Offset)
+		j.mu.Unlock()
+		if at.Offset >= limit {
+			continue
+		}
+		from, err := j.openSource(s)
+		if err != nil {
+			return err
+		}
+		err = b.each(from, &s.header, at, limit, visit)
+		from.close()
+		if err != nil {
+			return fmt.Errorf("read journal segment %s: %w", s.name(), err)
+		}
+	}
+	return nil
+}
+
+// each visits the datagrams of one segment between two places.
+func (b *Block) each(source io.ReaderAt, h *header, from Position, limit uint64, visit func(*Datagram)) error {
+	for {
+		if _, err := b.read(source, h, from, limit); err != nil || b.Len() == 0 {
+			return err
+		}
+		var d Datagram
+		for cursor := b.Cursor(); cursor.Next(&d); {
+			visit(&d)
+		}
+		from = b.To
+	}
 }
 
 // spareBlock returns a block to read into.

@@ -35,12 +35,12 @@ type Rejected struct {
 // tokenPattern is what a token may look like, being the name of a folder.
 var tokenPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$`)
 
-// SetAside copies the datagrams of a block that keep accepts (nil: all) to a
-// folder of their own, together with the cause and the decoding state of the
-// last checkpoint, so that they can be looked at and replayed. It may be
-// repeated. When RejectedSize is reached the oldest rejected blocks go. The
-// caller then goes on as if the block were stored.
-func (j *Journal) SetAside(r Range, token string, keep func(*Datagram) bool, cause error) error {
+// SetAside copies the datagrams of a block that keep accepts (nil: all; it is
+// asked once for each, in their order) to a folder of their own, together with
+// the cause and the state that decoding them starts from, so that they can be
+// looked at and replayed. It may be repeated. When RejectedSize is reached the
+// oldest rejected blocks go. The caller then goes on as if the block were stored.
+func (j *Journal) SetAside(r Range, token string, state []byte, keep func(*Datagram) bool, cause error) error {
 	if !tokenPattern.MatchString(token) {
 		return fmt.Errorf("set a block aside: %q cannot be the name of a folder", token)
 	}
@@ -48,16 +48,12 @@ func (j *Journal) SetAside(r Range, token string, keep func(*Datagram) bool, cau
 	if err != nil {
 		return fmt.Errorf("set block %s aside: %w", token, err)
 	}
-	saved, _, err := loadCheckpoint(j.config.Dir)
-	if err != nil {
-		return fmt.Errorf("set block %s aside: %w", token, err)
-	}
 	info := Rejected{Token: token, Cause: cause.Error(), SetAside: time.Now().UTC(), Datagrams: datagrams,
-		Bytes: int64(len(content) + len(saved.state)), Range: r}
+		Bytes: int64(len(content) + len(state)), Range: r}
 	if err := j.makeRoomForRejected(info.Bytes); err != nil {
 		return fmt.Errorf("set block %s aside: %w", token, err)
 	}
-	if err := writeRejected(j.config.Dir, info, content, saved.state); err != nil {
+	if err := writeRejected(j.config.Dir, info, content, state); err != nil {
 		return fmt.Errorf("set block %s aside: %w", token, err)
 	}
 	return nil
@@ -177,9 +173,15 @@ func readRejectedInfo(dir, token string) (info Rejected, err error) {
 	return info, nil
 }
 
-// ReadRejected returns a rejected block, its datagrams, and the decoding state
-// of the last checkpoint before it was set aside (nil: there was none). It may
-// run beside the daemon.
+// IsRejected reports whether a block was set aside under this token, perhaps
+// before a crash that makes it come again.
+func (j *Journal) IsRejected(token string) bool {
+	_, err := os.Stat(filepath.Join(j.config.Dir, rejectedDir, token, rejectedInfo))
+	return err == nil
+}
+
+// ReadRejected returns a rejected block, its datagrams, and the state that
+// decoding them starts from. It may run beside the daemon.
 func ReadRejected(dir, token string) (info Rejected, b *Block, state []byte, err error) {
 	if info, err = readRejectedInfo(dir, token); err != nil {
 		return info, nil, nil, err
