@@ -56,8 +56,8 @@ CREATE TABLE IF NOT EXISTS flows (
     dst_ip String ALIAS if(dst_addr BETWEEN toIPv6('::ffff:0.0.0.0') AND toIPv6('::ffff:255.255.255.255'), substring(toString(dst_addr), 8), toString(dst_addr)),
     src_as_name String ALIAS dictGetOrDefault('{database}.as_name', 'name', toUInt64(src_as), ''),
     dst_as_name String ALIAS dictGetOrDefault('{database}.as_name', 'name', toUInt64(dst_as), ''),
-    in_if_name String ALIAS dictGetOrDefault('{database}.interface', 'name', tuple(exporter_addr, in_if), ''),
-    out_if_name String ALIAS dictGetOrDefault('{database}.interface', 'name', tuple(exporter_addr, out_if), ''),
+    in_if_name String ALIAS dictGetOrDefault('{database}.interface_at', 'name', tuple(exporter_addr, in_if), toDateTime(time_received), ''),
+    out_if_name String ALIAS dictGetOrDefault('{database}.interface_at', 'name', tuple(exporter_addr, out_if), toDateTime(time_received), ''),
     exporter_name String ALIAS dictGetOrDefault('{database}.exporter', 'name', tuple(exporter_addr), ''),
 
     INDEX src_addr_index src_addr TYPE bloom_filter(0.01) GRANULARITY 4,

@@ -25,8 +25,8 @@ CREATE TABLE IF NOT EXISTS flows_1m (
     packets_scaled UInt64 ALIAS packets * sampling_rate,
     src_as_name String ALIAS dictGetOrDefault('{database}.as_name', 'name', toUInt64(src_as), ''),
     dst_as_name String ALIAS dictGetOrDefault('{database}.as_name', 'name', toUInt64(dst_as), ''),
-    in_if_name String ALIAS dictGetOrDefault('{database}.interface', 'name', tuple(exporter_addr, in_if), ''),
-    out_if_name String ALIAS dictGetOrDefault('{database}.interface', 'name', tuple(exporter_addr, out_if), ''),
+    in_if_name String ALIAS dictGetOrDefault('{database}.interface_at', 'name', tuple(exporter_addr, in_if), time, ''),
+    out_if_name String ALIAS dictGetOrDefault('{database}.interface_at', 'name', tuple(exporter_addr, out_if), time, ''),
     exporter_name String ALIAS dictGetOrDefault('{database}.exporter', 'name', tuple(exporter_addr), '')
 )
 ENGINE = SummingMergeTree((bytes, packets, flows, bytes_sq))
@@ -58,8 +58,8 @@ CREATE TABLE IF NOT EXISTS flows_1h (
     packets_scaled UInt64 ALIAS packets * sampling_rate,
     src_as_name String ALIAS dictGetOrDefault('{database}.as_name', 'name', toUInt64(src_as), ''),
     dst_as_name String ALIAS dictGetOrDefault('{database}.as_name', 'name', toUInt64(dst_as), ''),
-    in_if_name String ALIAS dictGetOrDefault('{database}.interface', 'name', tuple(exporter_addr, in_if), ''),
-    out_if_name String ALIAS dictGetOrDefault('{database}.interface', 'name', tuple(exporter_addr, out_if), ''),
+    in_if_name String ALIAS dictGetOrDefault('{database}.interface_at', 'name', tuple(exporter_addr, in_if), time, ''),
+    out_if_name String ALIAS dictGetOrDefault('{database}.interface_at', 'name', tuple(exporter_addr, out_if), time, ''),
     exporter_name String ALIAS dictGetOrDefault('{database}.exporter', 'name', tuple(exporter_addr), '')
 )
 ENGINE = SummingMergeTree((bytes, packets, flows, bytes_sq))

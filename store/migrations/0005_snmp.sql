@@ -27,10 +27,12 @@ CREATE TABLE IF NOT EXISTS calibration (
     direction Enum8('in' = 1, 'out' = 2),
     snmp_octets Float64, -- interpolated to the bucket's edges
     flow_octets Float64, -- scaled by the sampling rate, with the overhead of layer 2
+    flow_egress Float64, -- the part of flow_octets that was metered at egress
     flow_packets UInt64, -- sampled
+    sampling_rate UInt32, -- behind most of flow_octets
     coverage Float64,
     factor_raw Float64,
-    factor Float64, -- smoothed
+    factor Float64, -- smoothed; 0 where nothing is known
     status Enum8('none' = 0, 'applied' = 1, 'amber' = 2, 'refused' = 3),
     reason LowCardinality(String),
     final UInt8,

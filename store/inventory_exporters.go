@@ -1,0 +1,143 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// KnownExporter is an exporter of the inventory.
+type KnownExporter struct {
+	Address     netip.Addr
+	Name        string // the operator's, else SystemName
+	Description string // sysDescr
+	SystemName  string // sysName
+	EditedName  string
+}
+
+// KnownExporters returns all exporters that ever sent flows or were polled.
+func (s *Store) KnownExporters(ctx context.Context) ([]KnownExporter, error) {
+	rows, err := s.conn.Query(limited(ctx), "SELECT exporter_addr, name, description, system_name, edited_name FROM exporters FINAL ORDER BY exporter_addr LIMIT 100000")
+	if err != nil {
+		return nil, fmt.Errorf("read the inventory of exporters: %w", err)
+	}
+	defer rows.Close()
+	all := []KnownExporter{}
+	for rows.Next() {
+		var e KnownExporter
+		if err := rows.Scan(&e.Address, &e.Name, &e.Description, &e.SystemName, &e.EditedName); err != nil {
+			return nil, fmt.Errorf("read the inventory of exporters: %w", err)
+		}
+		e.Address = e.Address.Unmap()
+		all = append(all, e)
+	}
+	return all, rows.Err()
+}
+
+// ChangeExporter changes what is known of an exporter, made if it is new.
+func (s *Store) ChangeExporter(ctx context.Context, exporter netip.Addr, change func(*KnownExporter)) error {
+	all, err := s.KnownExporters(ctx)
+	if err != nil {
+		return err
+	}
+	old := KnownExporter{Address: exporter.Unmap()}
+	known := false
+	for _, e := range all {
+		if e.Address == old.Address {
+			old, known = e, true
+		}
+	}
+	e := old
+	change(&e)
+	if e.Name = e.EditedName; e.Name == "" {
+		e.Name = e.SystemName
+	}
+	if known && e == old {
+		return nil
+	}
+	const query = "INSERT INTO exporters (exporter_addr, name, description, system_name, edited_name) VALUES ($1, $2, $3, $4, $5)"
+	if err := s.conn.Exec(ctx, query, netip.AddrFrom16(e.Address.As16()).String(), e.Name, e.Description, e.SystemName, e.EditedName); err != nil {
+		return fmt.Errorf("change exporter %s: %w", exporter, err)
+	}
+	if e.EditedName != old.EditedName {
+		return s.reloadNames(ctx)
+	}
+	return nil
+}
+
+// AddSeen adds the exporters and interfaces that flows since a time name and
+// that the inventory does not have.
+func (s *Store) AddSeen(ctx context.Context, since time.Time) error {
+	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters{"since": strconv.FormatInt(since.Unix(), 10)}))
+	// The oldest version there is: a walk at the same time wins.
+	for what, query := range map[string]string{
+		"exporters": `INSERT INTO exporters (exporter_addr, updated_at)
+SELECT DISTINCT exporter_addr, toDateTime64(0, 3, 'UTC') FROM flows_1m
+WHERE time >= toDateTime({since:Int64}, 'UTC') AND exporter_addr NOT IN (SELECT exporter_addr FROM exporters)`,
+		"interfaces": `INSERT INTO interfaces (exporter_addr, if_index, updated_at)
+SELECT DISTINCT exporter_addr, if_index, toDateTime64(0, 3, 'UTC') FROM flows_1m ARRAY JOIN [in_if, out_if] AS if_index
+WHERE time >= toDateTime({since:Int64}, 'UTC') AND if_index != 0 AND (exporter_addr, if_index) NOT IN (SELECT exporter_addr, if_index FROM interfaces)`,
+	} {
+		if err := s.conn.Exec(ctx, query); err != nil {
+			return fmt.Errorf("add %s that flows name: %w", what, err)
+		}
+	}
+	return nil
+}
+
+// Seen is what the flows of a day tell of an interface.
+type Seen struct {
+	Exporter     netip.Addr
+	IfIndex      uint32
+	SourceASes   uint64 // of the traffic that enters here
+	AllASes      uint64 // the same, summed over the exporter's interfaces
+	SamplingRate uint32 // the highest in force
+}
+
+// SeenInterfaces returns the interfaces that flows since a time name.
+func (s *Store) SeenInterfaces(ctx context.Context, since time.Time) ([]Seen, error) {
+	ctx = clickhouse.Context(limited(ctx), clickhouse.WithParameters(clickhouse.Parameters{"since": strconv.FormatInt(since.Unix(), 10)}))
+	rows, err := s.conn.Query(ctx, `
+
+SELECT exporter_addr, if_index, ases, rate, sum(ases) OVER (PARTITION BY exporter_addr) FROM (
+    SELECT exporter_addr, if_index, uniqIf(src_as, entering = 1 AND src_as != 0) AS ases, max(sampling_rate) AS rate
+    FROM flows_1h ARRAY JOIN [in_if, out_if] AS if_index, [1, 0] AS entering
+    WHERE time >= toDateTime({since:Int64}, 'UTC') AND if_index != 0
+    GROUP BY exporter_addr, if_index
+) ORDER BY exporter_addr, if_index`)
+	if err != nil {
+		return nil, fmt.Errorf("read what flows tell of interfaces: %w", err)
+	}
+	defer rows.Close()
+	var all []Seen
+	for rows.Next() {
+		var i Seen
+		if err := rows.Scan(&i.Exporter, &i.IfIndex, &i.SourceASes, &i.SamplingRate, &i.AllASes); err != nil {
+			return nil, fmt.Errorf("read what flows tell of interfaces: %w", err)
+		}
+		i.Exporter = i.Exporter.Unmap()
+		all = append(all, i)
+	}
+	return all, rows.Err()
+}
+
+// SuggestedRole guesses what an interface is for by the networks behind it: an
+// uplink brings traffic of most networks there are, a customer of one or a few.
+// "" without a guess.
+func (i Seen) SuggestedRole() string {
+	switch {
+	case i.AllASes == 0:
+		return ""
+	case i.SourceASes == 0:
+		return "internal"
+	case i.SourceASes >= 8 && 4*i.SourceASes >= i.AllASes:
+		return "uplink"
+	case i.SourceASes > 3:
+		return "peer"
+	}
+	return "customer"
+}
