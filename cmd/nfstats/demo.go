@@ -32,7 +32,9 @@ type demoOptions struct {
 const (
 	// demoRate is about the mean of the flows that the simulated routers export,
 	// over a day, at scale one, in flows/s.
-	demoRate = 108
+	demoRate = 112
+	// maxDemoRate keeps the traffic below the speed of the interfaces.
+	maxDemoRate = 2000
 	// demoAttacks is the mean time between two attacks.
 	demoAttacks = 3 * time.Hour
 	// demoStep is the resolution of simulated time in live operation.
@@ -68,8 +70,8 @@ end, unless --dir names one.`,
 
 // demo runs the simulated network and a daemon that watches it.
 func demo(ctx context.Context, o demoOptions, out io.Writer) (err error) {
-	if !(o.rate > 0) || o.history < 0 || o.history > 240*time.Hour {
-		return errors.New("want a --rate above zero and a --history of at most 240h")
+	if !(o.rate > 0 && o.rate <= maxDemoRate) || o.history < 0 || o.history > 240*time.Hour {
+		return fmt.Errorf("want a --rate above zero and up to %d, and a --history of at most 240h", maxDemoRate)
 	}
 	faults := map[string]simulator.Faults{}
 	for _, text := range o.faults {

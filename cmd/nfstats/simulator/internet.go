@@ -5,11 +5,10 @@ import "net/netip"
 // An application is how a kind of traffic looks on the wire: towards its client
 // and towards its server.
 type application struct {
-	proto      uint8
-	port       uint16 // of the server
-	down, up   packetMix
-	lifetime   float64 // mean of a conversation, seconds
-	amplifiers bool    // conversations are short-lived and many
+	proto    uint8
+	port     uint16 // of the server
+	down, up packetMix
+	lifetime float64 // mean of a conversation, seconds
 }
 
 // A packetMix says which share of the packets has which IP length.
@@ -46,10 +45,10 @@ var (
 // vectors are the services that attackers make amplify their traffic, with the
 // length of what these answer.
 var vectors = []application{
-	{proto: 17, port: 123, down: packetMix{{1, 468}, {}, {}}, lifetime: 1, amplifiers: true},
-	{proto: 17, port: 53, down: packetMix{{0.8, 1480}, {0.2, 512}, {}}, lifetime: 1, amplifiers: true},
-	{proto: 17, port: 389, down: packetMix{{0.9, 1480}, {0.1, 1100}, {}}, lifetime: 1, amplifiers: true},
-	{proto: 17, port: 1900, down: packetMix{{0.5, 330}, {0.5, 310}, {}}, lifetime: 1, amplifiers: true},
+	{proto: 17, port: 123, down: packetMix{{1, 468}, {}, {}}, lifetime: 1},
+	{proto: 17, port: 53, down: packetMix{{0.8, 1480}, {0.2, 512}, {}}, lifetime: 1},
+	{proto: 17, port: 389, down: packetMix{{0.9, 1480}, {0.1, 1100}, {}}, lifetime: 1},
+	{proto: 17, port: 1900, down: packetMix{{0.5, 330}, {0.5, 310}, {}}, lifetime: 1},
 }
 
 // A system is an autonomous system out on the Internet.

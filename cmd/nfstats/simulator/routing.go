@@ -171,7 +171,8 @@ func (n *Network) attack() {
 	vector := &vectors[r.IntN(len(vectors))]
 	until := n.now.Add(4*time.Minute + time.Duration(r.IntN(360))*time.Second)
 	target := endpoint{network: victim.v4}.address(r)
-	total := attackMegabits * (1 + 2*r.Float64())
+	port := n.Router(victim.router).port(victim.port)
+	total := min(n.config.Scale*attackMegabits*(1+2*r.Float64()), 0.4*float64(port.spec.speed)/megabit)
 	first := len(n.streams)
 	var weights []float64
 	sum := 0.0
@@ -184,6 +185,6 @@ func (n *Network) attack() {
 		s.attack, s.until, s.rhythm, s.toClient = true, until, nil, true
 		s.src.servers, s.dst.network = 0, netip.PrefixFrom(target, target.BitLen())
 		s.conversations = make([]*conversation, amplifiersPerStream)
-		s.packetRate = n.config.Scale * total * weights[k] / sum * megabit / 8 / s.mix.mean()
+		s.packetRate = total * weights[k] / sum * megabit / 8 / s.mix.mean()
 	}
 }

@@ -90,8 +90,9 @@ func at(rhythm *[24]float64, t time.Time) float64 {
 // pick returns the conversation that sends next: the k-th one with a
 // probability of about 1/k, a new one where the old one is over.
 func (s *stream) pick(r *rand.Rand, now time.Time) *conversation {
-	k := int(math.Pow(float64(len(s.conversations)+1), r.Float64())) - 1
-	c := s.conversations[min(k, len(s.conversations)-1)]
+	last := len(s.conversations) - 1
+	k := min(int(math.Pow(float64(last+2), r.Float64()))-1, last)
+	c := s.conversations[k]
 	if c == nil || now.After(c.until) {
 		c = s.talk(r, now)
 		s.conversations[k] = c
