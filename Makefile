@@ -6,7 +6,7 @@ LDFLAGS   = -s -w -X main.version=$(VERSION)
 PARTS     = $(wildcard cmd collector configs decoder httpui snmp store)
 GOFILES   = $(shell find $(PARTS) -name node_modules -prune -o -type f \( -name '*.go' -o -path '*/static/*' -o -name '*.sql' -o -name '*.yaml' -o -name '*.gz' \) ! -name '*_test.go' -print) go.mod go.sum
 
-.PHONY: build engine run test test-tools web-tools test-go test-race test-web lint bench clean
+.PHONY: build engine run test test-tools web-tools test-go test-race test-faults test-web lint bench clean
 
 build: bin/nfstats
 
@@ -42,6 +42,11 @@ test-go: build engine web-tools
 
 test-race: build engine web-tools
 	$(GO) test -race ./...
+
+# Kills, stops, full disks and damage under load, FAULTS of them at random.
+FAULTS ?= 100
+test-faults: build engine
+	NFSTATS_FAULTS=$(FAULTS) $(GO) test ./cmd/nfstats -run '^TestFaults$$' -v -count=1 -timeout 60m
 
 # The web UI without a browser: types, unit tests, and the vendored files built
 # anew, which must come out the same.

@@ -1,0 +1,319 @@
+package main
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// faultTest is one run of TestFaults.
+type faultTest struct {
+	*daemon
+	random   *rand.Rand
+	record   *recorder
+	tmpfs    string // the journal's own small file system; "": none
+	damaged  map[uint32]bool
+	survived int
+	wasFull  bool
+}
+
+// faults are what goes wrong at random times. After each, the daemon runs.
+var faults = []struct {
+	name string
+	do   func(f *faultTest)
+}{
+	{"kill the daemon", func(f *faultTest) { f.killDaemon(false); f.start() }},
+	{"kill the engine", func(f *faultTest) { syscall.Kill(f.engineOf(), syscall.SIGKILL); f.survived++ }},
+	{"kill both", func(f *faultTest) { f.killDaemon(true); f.start() }},
+	{"stop the engine for a while", func(f *faultTest) { f.pause(f.engineOf(), 3*time.Second) }},
+	{"stop the daemon for a while", func(f *faultTest) { f.pause(f.cmd.Process.Pid, time.Second) }},
+	{"kill the daemon while it starts", func(f *faultTest) {
+		f.killDaemon(false)
+		f.launch()
+		time.Sleep(time.Duration(f.random.IntN(1500)) * time.Millisecond)
+		f.kill()
+		f.survived++
+		f.start()
+	}},
+	{"kill the daemon, damage the last segment", func(f *faultTest) {
+		f.killDaemon(false)
+		lost, what, err := f.record.damageLast(f.random)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		f.t.Logf("  %s: %d datagrams gone", what, len(lost))
+		for n := range lost {
+			f.damaged[n] = true
+		}
+		f.start()
+	}},
+	{"fill the disk", func(f *faultTest) { f.fillDisk() }},
+}
+
+func (f *faultTest) killDaemon(engineFirst bool) {
+	if engineFirst {
+		syscall.Kill(f.engineOf(), syscall.SIGKILL)
+	}
+	f.kill()
+	f.survived++
+}
+
+func (f *faultTest) pause(pid int, atMost time.Duration) {
+	syscall.Kill(pid, syscall.SIGSTOP)
+	time.Sleep(time.Duration(f.random.Int64N(int64(atMost))))
+	syscall.Kill(pid, syscall.SIGCONT)
+}
+
+// fillDisk leaves the journal no room for a while. Meanwhile datagrams are in
+// memory, which a kill would take away: there is none until they are on disk.
+func (f *faultTest) fillDisk() {
+	if f.tmpfs == "" {
+		f.t.Log("  skipped: this user may not mount a small file system")
+		return
+	}
+	f.wasFull = true
+	filler := filepath.Join(f.tmpfs, "filler")
+	file, err := os.Create(filler)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	buffer := make([]byte, 1<<16)
+	for err == nil {
+		_, err = file.Write(buffer)
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		f.t.Fatal(err)
+	}
+	time.Sleep(time.Duration(500+f.random.IntN(2500)) * time.Millisecond)
+	file.Close()
+	if err := os.Remove(filler); err != nil {
+		f.t.Fatal(err)
+	}
+	f.eventually("the journal is on disk again", func() error {
+		if n, err := f.metric("nfstats_journal_memory_bytes"); err != nil || n > 0 {
+			return fmt.Errorf("%v bytes in memory: %v", n, err)
+		}
+		return nil
+	})
+}
+
+// TestFaults sends numbered datagrams while the daemon, its ClickHouse and the
+// disk are maltreated. In the end each datagram that was journaled has its flows
+// stored exactly once. NFSTATS_FAULTS sets the number of faults,
+// NFSTATS_FAULTS_SEED repeats a run.
+func TestFaults(t *testing.T) {
+	number, long := len(faults), false
+	if s := os.Getenv("NFSTATS_FAULTS"); s != "" {
+		var err error
+		if number, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
+		long = true
+	}
+	seed := uint64(time.Now().UnixNano())
+	if s := os.Getenv("NFSTATS_FAULTS_SEED"); s != "" {
+		var err error
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("NFSTATS_FAULTS_SEED=%d", seed)
+	f := &faultTest{daemon: newDaemon(t, "NFSTATS_COLLECTOR_JOURNAL_SEGMENT_SIZE=2MiB", "NFSTATS_COLLECTOR_BLOCK_AGE=200ms", "NFSTATS_LOG_LEVEL=warn"),
+		random: rand.New(rand.NewPCG(seed, 0)), damaged: map[uint32]bool{}}
+	f.mountJournal()
+	f.record = startRecorder(t, filepath.Join(f.dir, "journal"))
+	before := udpCounters(t)
+	f.start()
+	s := startStream(f.daemon, 1000)
+	time.Sleep(time.Second)
+	order := f.random.Perm(len(faults))
+	for i := range number {
+		fault := faults[order[i%len(order)]]
+		t.Logf("%s", fault.name)
+		fault.do(f)
+		time.Sleep(time.Duration(f.random.IntN(2000)) * time.Millisecond)
+	}
+	s.wait()
+	f.settle()
+	after := udpCounters(t)
+	f.compare(s, after.since(before), long)
+}
+
+// mountJournal gives the journal a file system of 48 MiB, where that is allowed.
+func (f *faultTest) mountJournal() {
+	dir := filepath.Join(f.dir, "journal")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		f.t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=48m,mode=0700"); err != nil {
+		return
+	}
+	f.tmpfs = dir
+	f.t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			f.t.Errorf("unmount %s: %v", dir, err)
+		}
+	})
+}
+
+// settle waits until nothing is left to store.
+func (f *faultTest) settle() {
+	f.t.Helper()
+	f.eventually("everything is stored", func() error {
+		n, err := f.metric("nfstats_journal_unstored_datagrams")
+		if err != nil || n > 0 {
+			return fmt.Errorf("%v datagrams wait: %v", n, err)
+		}
+		_, err = f.number("SELECT 1")
+		return err
+	})
+	time.Sleep(time.Second) // what is sent twice would have come by now
+}
+
+// compare is the proof.
+func (f *faultTest) compare(s *stream, kernel udpCounts, long bool) {
+	t := f.t
+	journaled, err := f.record.journaled()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := f.storedNumbers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows, expected, duplicates, missing, partial, unknown uint64
+	for n := range journaled {
+		switch rows := found[n]; {
+		case !f.damaged[n]:
+			expected += streamFlows
+			if rows.count == 0 {
+				missing++
+			}
+		case rows.count > 0: // stored before it was damaged
+			expected += streamFlows
+		}
+		if journaled[n] > 1 {
+			t.Errorf("datagram %d is journaled %d times", n, journaled[n])
+		}
+	}
+	for n, r := range found {
+		rows += r.count
+		switch {
+		case r.count > r.distinct:
+			duplicates += r.count - r.distinct
+		case r.count < streamFlows:
+			partial++
+		}
+		if journaled[n] == 0 {
+			unknown++ // it was in memory while the disk was full, and stored from there
+			expected += streamFlows
+		}
+	}
+	t.Logf("sent %d datagrams, received by the kernel %d (no port open %d, buffer full %d), journaled %d (and %d in memory only), destroyed by the test %d; rows expected %d, found %d; duplicates %d; kills survived %d",
+		s.sent, int64(s.sent)-kernel.noPorts-kernel.bufferErrors, kernel.noPorts, kernel.bufferErrors, len(journaled), unknown, len(f.damaged), expected, rows, duplicates, f.survived)
+	if rows != expected || missing+partial+duplicates > 0 || unknown > 0 && !f.wasFull {
+		t.Errorf("%d datagrams are missing, %d are stored in part, %d rows twice, %d not journaled", missing, partial, duplicates, unknown)
+	}
+	if len(journaled) < int(s.sent)/10 {
+		t.Errorf("only %d of %d datagrams were journaled", len(journaled), s.sent)
+	}
+	f.compareRollups(long)
+}
+
+// compareRollups compares flows_1m with the flows that are rolled up.
+func (f *faultTest) compareRollups(all bool) {
+	const rolled = "(SELECT max(rolled_to) FROM rollups WHERE collector = 'test' AND source = '')"
+	if all {
+		f.expectNumber("everything is rolled up", "SELECT count() FROM flows WHERE time_received >= "+rolled, 0)
+	}
+	f.eventually("the rollups' sums equal those of flows", func() error {
+		rows, err := f.query(`SELECT
+			(SELECT (sum(flows), sum(bytes), sum(packets)) FROM flows_1m) AS minutes,
+			(SELECT (sum(flows), sum(bytes), sum(packets)) FROM flows_1h) AS hours,
+			(SELECT (count(), sum(bytes), sum(packets)) FROM flows WHERE time_received < ` + rolled + `) AS flows`)
+		if err != nil {
+			return err
+		}
+		flows, minutes, hours := fmt.Sprint(rows[0]["flows"]), fmt.Sprint(rows[0]["minutes"]), fmt.Sprint(rows[0]["hours"])
+		if flows != minutes || flows != hours {
+			return fmt.Errorf("flows, bytes, packets: flows %s, flows_1m %s, flows_1h %s", flows, minutes, hours)
+		}
+		f.t.Logf("rolled up: flows, bytes, packets of flows, flows_1m and flows_1h are %s", flows)
+		return nil
+	})
+}
+
+type storedRows struct{ count, distinct uint64 }
+
+// storedNumbers returns the rows of each datagram in table flows.
+func (f *faultTest) storedNumbers() (map[uint32]storedRows, error) {
+	response, err := http.Post(f.sql+"/?database=nfstats", "text/plain", strings.NewReader(
+		"SELECT toUInt32(packets), count(), uniqExact(src_port) FROM flows GROUP BY packets FORMAT RowBinary"))
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(response.Body)
+		return nil, fmt.Errorf("read what is stored: %s", text)
+	}
+	found := map[uint32]storedRows{}
+	in := bufio.NewReader(response.Body)
+	for {
+		var row [20]byte
+		if _, err := io.ReadFull(in, row[:]); errors.Is(err, io.EOF) {
+			return found, nil
+		} else if err != nil {
+			return nil, err
+		}
+		found[binary.LittleEndian.Uint32(row[:])] = storedRows{binary.LittleEndian.Uint64(row[4:]), binary.LittleEndian.Uint64(row[12:])}
+	}
+}
+
+// udpCounts are the kernel's counters of datagrams that no program got, for the
+// whole machine.
+type udpCounts struct{ noPorts, bufferErrors int64 }
+
+func (c udpCounts) since(o udpCounts) udpCounts {
+	return udpCounts{c.noPorts - o.noPorts, c.bufferErrors - o.bufferErrors}
+}
+
+func udpCounters(t *testing.T) (c udpCounts) {
+	t.Helper()
+	text, err := os.ReadFile("/proc/net/snmp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if fields[0] != "Udp:" {
+			continue
+		}
+		if names == nil {
+			names = fields
+			continue
+		}
+		for i, name := range names {
+			value, _ := strconv.ParseInt(fields[i], 10, 64)
+			switch name {
+			case "NoPorts":
+				c.noPorts = value
+			case "RcvbufErrors":
+				c.bufferErrors = value
+			}
+		}
+	}
+	return c
+}
