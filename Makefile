@@ -6,7 +6,7 @@ LDFLAGS   = -s -w -X main.version=$(VERSION)
 PARTS     = $(wildcard cmd collector configs decoder httpui snmp store)
 GOFILES   = $(shell find $(PARTS) -name node_modules -prune -o -type f \( -name '*.go' -o -path '*/static/*' -o -name '*.sql' -o -name '*.yaml' -o -name '*.gz' \) ! -name '*_test.go' -print) go.mod go.sum
 
-.PHONY: build engine run test test-tools web-tools test-go test-race test-faults test-web lint bench clean
+.PHONY: build engine run test test-tools web-tools test-go test-race test-faults test-web fuzz lint bench clean
 
 build: bin/nfstats
 
@@ -53,6 +53,19 @@ test-faults: build engine
 test-web: web-tools
 	cd httpui/web && npm run -s types && npm run -s unit && npm run -s vendor
 	git diff --exit-code httpui/static/lib
+
+# Each fuzz target of the folders in FUZZ for FUZZTIME. Seeds and what was found
+# before are tests of `make test`.
+FUZZ     ?= $(PARTS)
+FUZZTIME ?= 30s
+
+fuzz:
+	@set -e; grep -rlE '^func Fuzz' --include='*_test.go' --exclude-dir=node_modules $(FUZZ) | xargs -n1 dirname | sort -u | while read -r folder; do \
+		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9]+' $$folder/*_test.go | cut -d' ' -f2); do \
+			echo "$$folder $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$folder; \
+		done; \
+	done
 
 lint:
 	@unformatted=$$(gofmt -l $(PARTS) | grep -v node_modules); \
