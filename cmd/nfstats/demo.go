@@ -98,9 +98,9 @@ func demo(ctx context.Context, o demoOptions, out io.Writer) (err error) {
 		return err
 	}
 	defer closeLog()
-	player := &demoPlayer{to: cfg.Collector.Listen[0]}
+	player := &demoPlayer{to: cfg.Collector.Listen[0], out: out}
 	network, err := simulator.New(simulator.Config{Seed: o.seed, Start: time.Now().Add(-o.history), Step: historyStep, Scale: o.rate / demoRate,
-		AttackEvery: demoAttacks, Faults: faults, Send: player.send})
+		AttackEvery: demoAttacks, Attacked: player.attacked, Faults: faults, Send: player.send})
 	if err != nil {
 		return err
 	}
@@ -112,6 +112,7 @@ func demo(ctx context.Context, o demoOptions, out io.Writer) (err error) {
 			}
 			return err
 		}
+		player.tellAttacks()
 	}
 	return watchNetwork(ctx, cfg, network, player, logger, out)
 }

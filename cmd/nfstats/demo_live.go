@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"time"
@@ -16,8 +17,10 @@ import (
 // to the daemon by UDP, each router from its own address.
 type demoPlayer struct {
 	to    string // where the daemon receives flows
+	out   io.Writer
 	into  func(r *simulator.Router, at time.Time, datagram []byte)
 	conns map[*simulator.Router]*net.UDPConn
+	past  []simulator.Attack // in history
 }
 
 func (p *demoPlayer) send(r *simulator.Router, at time.Time, datagram []byte) {
@@ -28,6 +31,27 @@ func (p *demoPlayer) send(r *simulator.Router, at time.Time, datagram []byte) {
 	if conn := p.conns[r]; conn != nil {
 		_, _ = conn.Write(datagram) // a router does not learn whether anybody listens
 	}
+}
+
+// attacked notes an attack in history and tells of one that begins now.
+func (p *demoPlayer) attacked(a simulator.Attack) {
+	if p.into != nil {
+		p.past = append(p.past, a)
+		return
+	}
+	p.tell(a)
+}
+
+// tellAttacks tells of the newest attacks in history.
+func (p *demoPlayer) tellAttacks() {
+	for _, a := range p.past[max(0, len(p.past)-5):] {
+		p.tell(a)
+	}
+}
+
+func (p *demoPlayer) tell(a simulator.Attack) {
+	fmt.Fprintf(p.out, "Attack on %v from %s to %s: about %.0f Mbit/s from UDP port %d\n", a.Target,
+		a.Start.Local().Format("Mon 15:04"), a.End.Local().Format("15:04"), a.Megabits, a.Port)
 }
 
 const (

@@ -26,6 +26,8 @@ type Config struct {
 
 	// Send takes a datagram that a router exports. Nil: they are thrown away.
 	Send func(r *Router, at time.Time, datagram []byte)
+	// Attacked, where set, is told each attack as it begins.
+	Attacked func(Attack)
 	// Truth, where set, is told all traffic as it enters a router.
 	Truth func(Traffic)
 }
@@ -44,6 +46,15 @@ type Traffic struct {
 	OverheadIn    uint64 // octets of layer 2 a packet, as the counters of In have them
 	OverheadOut   uint64
 	AttackTraffic bool
+}
+
+// An Attack is the answers of many systems to questions that a customer's address
+// never asked.
+type Attack struct {
+	Start, End time.Time
+	Target     netip.Addr
+	Port       uint16  // of the service that answers, UDP
+	Megabits   float64 // Mbit/s of layer 3
 }
 
 // Network is a simulated provider. Advance has one caller; Snapshot of its

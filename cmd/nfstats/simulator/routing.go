@@ -187,4 +187,7 @@ func (n *Network) attack() {
 		s.conversations = make([]*conversation, amplifiersPerStream)
 		s.packetRate = total * weights[k] / sum * megabit / 8 / s.mix.mean()
 	}
+	if n.config.Attacked != nil {
+		n.config.Attacked(Attack{Start: n.now, End: until, Target: target, Port: vector.port, Megabits: total})
+	}
 }

@@ -23,6 +23,7 @@ type run struct {
 	batch    decoder.Batch
 	sent     int // datagrams
 	received map[string]int
+	attacks  []Attack
 }
 
 func newRun(t *testing.T, c Config) *run {
@@ -34,6 +35,7 @@ func newRun(t *testing.T, c Config) *run {
 	r := &run{decoder: d, received: map[string]int{}}
 	c.Start = start
 	c.Truth = func(traffic Traffic) { r.traffic = append(r.traffic, traffic) }
+	c.Attacked = func(a Attack) { r.attacks = append(r.attacks, a) }
 	c.Send = func(router *Router, at time.Time, datagram []byte) {
 		if len(datagram) > payload {
 			t.Errorf("%s sends a datagram of %d octets", router.Name(), len(datagram))
@@ -122,9 +124,14 @@ func TestFlowsEstimateTruth(t *testing.T) {
 	if all < 40 || within < all*88/100 {
 		t.Errorf("%d of %d slices are within their error bars", within, all)
 	}
-	attack := slices.ContainsFunc(r.traffic, func(t Traffic) bool { return t.AttackTraffic })
-	if !attack {
-		t.Error("no attack in a quarter of an hour")
+	attacked := map[string]uint64{}
+	for _, traffic := range r.traffic {
+		if traffic.AttackTraffic {
+			attacked[traffic.Out] += traffic.Octets
+		}
+	}
+	if len(attacked) == 0 || len(r.attacks) == 0 {
+		t.Errorf("no attack in a quarter of an hour: %v, %v", attacked, r.attacks)
 	}
 	if total := r.decoder.Total(); len(r.received) != len(routers) || total.Lost() != 0 || total.TimesClamped != 0 || total.Dropped != (netflow.Dropped{}) {
 		t.Errorf("datagrams: %v, %+v", r.received, total)
