@@ -137,6 +137,17 @@ func (c *Collector) Templates(ctx context.Context, exporter netip.Addr) ([]netfl
 	return templates, nil
 }
 
+// Names returns what exporters call their interfaces, as they told in options data.
+func (c *Collector) Names(ctx context.Context) ([]netflow.ExporterNames, error) {
+	var all []netflow.ExporterNames
+	for _, w := range c.workers {
+		if err := w.look(ctx, func(d *netflow.Decoder) { all = append(all, d.Names()...) }); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 // total sums what all decoders have counted.
 func (c *Collector) total(ctx context.Context) (total netflow.Counters, err error) {
 	for _, w := range c.workers {

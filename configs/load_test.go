@@ -31,6 +31,8 @@ func TestDefaults(t *testing.T) {
 		},
 		Decoder: Decoder{SamplingOverrides: []SamplingOverride{}, SharedAddresses: []Network{}, LittleEndianSampling: []Network{},
 			TemplateExpiry: 24 * time.Hour, WaitingTime: 5 * time.Minute, WaitingBytes: 128 << 10, MaxExporters: 4096, MaxTemplates: 512, MaxFields: 512},
+		SNMP: SNMP{Interval: time.Minute, DiscoveryInterval: time.Hour, Timeout: 3 * time.Second, Retries: 2, Concurrency: 32, ActiveTimeout: 5 * time.Minute,
+			Credentials: []SNMPCredential{}, Devices: []SNMPDevice{}},
 		HTTP:  HTTP{Listen: "127.0.0.1:8080", AllowedHosts: []string{}},
 		Store: Store{Database: "nfstats", Embedded: Embedded{Listen: "127.0.0.1:8123"}},
 		Log:   Log{Level: "info", Format: "console", Output: "stderr"},

@@ -61,8 +61,8 @@ func printStruct(out *strings.Builder, v reflect.Value, indent string) {
 			items := make([]string, field.Len())
 			for j := range items {
 				switch item := field.Index(j).Interface().(type) {
-				case SamplingOverride:
-					items[j] = item.String()
+				case SamplingOverride, SNMPCredential, SNMPDevice:
+					items[j] = fmt.Sprint(item)
 				default:
 					items[j] = fmt.Sprintf("%q", fmt.Sprint(item))
 				}

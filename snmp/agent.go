@@ -132,7 +132,7 @@ func (a *agent) visit(ctx context.Context, forced bool) (err error) {
 	a.mu.Lock()
 	a.status.Latency, a.status.System = time.Since(asked), system
 	a.mu.Unlock()
-	wanted := a.poller.wantedOf(a.device.Address)
+	wanted := a.poller.sink.Wanted(a.device.Address)
 	restarted := at.uptimeMs < a.lastUptimeMs
 	a.lastUptimeMs = at.uptimeMs
 	if forced || restarted || a.walkDue(wanted) {

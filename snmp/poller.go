@@ -32,6 +32,8 @@ type Sink interface {
 	Discovered(ctx context.Context, exporter netip.Addr, system System, interfaces []Interface) error
 	// Counters takes readings. It does not wait.
 	Counters(exporter netip.Addr, counters []Counters)
+	// Wanted returns the interfaces that flows of an exporter name. It is not changed.
+	Wanted(exporter netip.Addr) map[uint32]bool
 }
 
 // ErrNoDevice reports an address that no device has.
@@ -51,7 +53,6 @@ type Poller struct {
 
 	mu     sync.Mutex
 	agents map[netip.Addr]*agent
-	wanted map[netip.Addr]map[uint32]bool
 }
 
 type metrics struct {
@@ -65,7 +66,7 @@ func New(config Config, sink Sink, registry prometheus.Registerer, logger *zap.L
 		return nil, fmt.Errorf("configure SNMP: intervals, timeout and concurrency must be positive (%+v)", config)
 	}
 	p := &Poller{config: config, sink: sink, logger: logger, slots: semaphore.NewWeighted(int64(config.Concurrency)),
-		changed: make(chan struct{}, 1), agents: map[netip.Addr]*agent{}, wanted: map[netip.Addr]map[uint32]bool{}}
+		changed: make(chan struct{}, 1), agents: map[netip.Addr]*agent{}}
 	p.metrics = &metrics{
 		polls:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "nfstats_snmp_polls_total", Help: "Visits of SNMP agents, by result."}, []string{"result"}),
 		readings: prometheus.NewCounter(prometheus.CounterOpts{Name: "nfstats_snmp_readings_total", Help: "Readings of interface counters."}),
@@ -228,18 +229,4 @@ func (p *Poller) Discover(address netip.Addr) error {
 	default: // one is asked for already
 	}
 	return nil
-}
-
-// Want tells which interfaces flows name. Those are polled.
-func (p *Poller) Want(wanted map[netip.Addr]map[uint32]bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.wanted = wanted
-}
-
-// wantedOf returns the interfaces of an exporter that flows name; not to be changed.
-func (p *Poller) wantedOf(exporter netip.Addr) map[uint32]bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.wanted[exporter]
 }

@@ -105,6 +105,8 @@ func (r *recorder) Counters(exporter netip.Addr, counters []Counters) {
 	r.counters[exporter] = append(r.counters[exporter], counters...)
 }
 
+func (r *recorder) Wanted(netip.Addr) map[uint32]bool { return nil }
+
 func (r *recorder) readings(exporter netip.Addr) []Counters {
 	r.mu.Lock()
 	defer r.mu.Unlock()

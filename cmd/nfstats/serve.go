@@ -99,6 +99,10 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	if err != nil {
 		return err
 	}
+	poller, keeper, calibrator, err := newSNMP(cfg, flows, flowCollector, registry, logger.Named("snmp"))
+	if err != nil {
+		return err
+	}
 	r := &readiness{supervisor: supervisor, store: flows, collector: flowCollector}
 	ui, err := httpui.New(httpui.Config{Listen: cfg.HTTP.Listen, AllowedHosts: cfg.HTTP.AllowedHosts, Version: programVersion()},
 		httpui.Dependencies{Flows: flows, Live: flowCollector.Exporters, Templates: flowCollector.Templates, Problems: r.problems, Warnings: flowCollector.Warnings, Journal: journalStatus(flowCollector), Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http")})
@@ -125,6 +129,9 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 			return err
 		}
 		r.prepared.Store(true)
+		group.Go(func() error { return keeper.Run(groupCtx) })
+		group.Go(func() error { return poller.Run(groupCtx) })
+		group.Go(func() error { return calibrator.Run(groupCtx) })
 		group.Go(func() error { return store.NewRollups(flows, name, flowCollector.StoredUntil).Run(groupCtx) })
 		notify(systemd.SdNotifyReady, logger)
 		announce(flowCollector, cfg, logger)

@@ -175,20 +175,20 @@ func TestSpecialBuckets(t *testing.T) {
 		reason  string
 		factor  float64
 	}{
-		{"no SNMP", Sample{SNMP: -1, Flow: 1e9, Packets: 5000, Final: true}, Options{}, None, ReasonNoSNMP, 1},
+		{"no SNMP", Sample{SNMP: -1, Flow: 1e9, Packets: 5000, Final: true}, Options{}, None, ReasonNoSNMP, 0},
 		{"provisional", Sample{SNMP: 1e9, Flow: 1e8, Packets: 500}, Options{}, Applied, ReasonProvisional, 1 / 0.95},
 		{"few samples follow the history", Sample{SNMP: 1e9, Flow: 3e8, Packets: 1, Rate: 1000, Final: true}, Options{}, Applied, "", 1.064},
-		{"left alone", good, Options{Unsampled: true}, None, ReasonUnsampled, 1},
-		{"SNMP counts nothing", Sample{SNMP: 0, Flow: 1e9, Packets: 5000, Final: true}, Options{}, Refused, ReasonHigh, 1},
-		{"nothing at all", Sample{Final: true}, Options{}, None, ReasonIdle, 1},
-		{"forced without flows", Sample{SNMP: 1e9, Final: true}, Options{Force: true}, Refused, ReasonNoFlows, 1},
+		{"left alone", good, Options{Unsampled: true}, None, ReasonUnsampled, 0},
+		{"SNMP counts nothing", Sample{SNMP: 0, Flow: 1e9, Packets: 5000, Final: true}, Options{}, Refused, ReasonHigh, 0},
+		{"nothing at all", Sample{Final: true}, Options{}, None, ReasonIdle, 0},
+		{"forced without flows", Sample{SNMP: 1e9, Final: true}, Options{Force: true}, Refused, ReasonNoFlows, 0},
 	} {
 		got := Calibrate([]Sample{good, good, good, test.last}, test.options)
 		if got.Status != test.status || got.Reason != test.reason || math.Abs(got.Factor-test.factor) > 0.001 {
 			t.Errorf("%s: %+v", test.name, got)
 		}
 	}
-	if got := Calibrate(nil, Options{}); got.Status != None || got.Factor != 1 {
+	if got := Calibrate(nil, Options{}); got.Status != None || got.Factor != 0 {
 		t.Errorf("of nothing: %+v", got)
 	}
 }

@@ -47,7 +47,7 @@ const (
 type Result struct {
 	Coverage  float64 // E/S, 0 if not known
 	FactorRaw float64 // S/E, 0 if not known
-	Factor    float64 // smoothed; 1 unless Status is Applied or Amber
+	Factor    float64 // smoothed; to multiply by where Status is Applied or Amber; 0 if not known
 	Status    Status
 	Reason    string
 }
@@ -85,11 +85,11 @@ const (
 // of time and of one interface and direction; those before are its history.
 func Calibrate(samples []Sample, options Options) Result {
 	if len(samples) == 0 {
-		return Result{Factor: 1, Status: None, Reason: ReasonNoSNMP}
+		return Result{Status: None, Reason: ReasonNoSNMP}
 	}
 	s := samples[len(samples)-1]
 	past, weight := history(samples[:len(samples)-1])
-	result := Result{Factor: 1, Status: None}
+	result := Result{Status: None}
 	if s.SNMP > 0 {
 		result.Coverage = s.Flow / s.SNMP
 	}
@@ -130,16 +130,17 @@ func Calibrate(samples []Sample, options Options) Result {
 
 // apply passes a factor through the gates.
 func (r *Result) apply(factor float64, options Options) {
+	r.Factor = factor
 	coverage := 1 / factor
 	switch {
 	case options.Force:
-		r.Status, r.Factor, r.Reason = Applied, factor, ReasonForced
+		r.Status, r.Reason = Applied, ReasonForced
 	case coverage >= low && coverage <= high:
-		r.Status, r.Factor = Applied, factor
+		r.Status = Applied
 	case coverage >= amberLow && coverage <= amberHigh:
-		r.Status, r.Factor = Amber, factor
+		r.Status = Amber
 	default:
-		r.Status, r.Factor = Refused, 1
+		r.Status = Refused
 	}
 	switch {
 	case r.Reason != "" || r.Status == Applied:
