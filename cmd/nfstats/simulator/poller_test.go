@@ -42,6 +42,9 @@ func (s *sink) Counters(exporter netip.Addr, counters []snmp.Counters) {
 	}
 }
 
+// Wanted names none: small devices are polled as a whole.
+func (s *sink) Wanted(netip.Addr) map[uint32]bool { return nil }
+
 // TestPollerReadsAgents: what the daemon's poller reads from the simulated agents
 // is what their routers count.
 func TestPollerReadsAgents(t *testing.T) {
@@ -49,20 +52,14 @@ func TestPollerReadsAgents(t *testing.T) {
 	n.Advance(start.Add(time.Minute))
 	found := &sink{interfaces: map[netip.Addr][]snmp.Interface{}, newest: map[netip.Addr]map[uint32]snmp.Counters{}, uptime: map[netip.Addr]uint64{}}
 	c := snmp.Config{Interval: time.Second, DiscoveryInterval: time.Hour, Timeout: 2 * time.Second, Retries: 2, Concurrency: 3, File: t.TempDir() + "/devices.json"}
-	wanted := map[netip.Addr]map[uint32]bool{}
 	for _, r := range n.Routers() {
 		at := netip.MustParseAddrPort(agent(t, n, r.Name()))
 		c.Devices = append(c.Devices, snmp.Device{Address: r.Address(), Port: at.Port(), Credential: snmp.Credential{Version: "2c", Community: "demo"}, Source: snmp.FromConfig})
-		wanted[r.Address()] = map[uint32]bool{}
-		for _, i := range r.Snapshot().Interfaces {
-			wanted[r.Address()][i.Index] = true
-		}
 	}
 	poller, err := snmp.New(c, found, prometheus.NewRegistry(), zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
-	poller.Want(wanted)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- poller.Run(ctx) }()
