@@ -123,6 +123,10 @@ func watchNetwork(ctx context.Context, cfg *configs.Config, network *simulator.N
 	if err != nil {
 		return err
 	}
+	cfg.SNMP.Credentials = []configs.SNMPCredential{{Name: "demo", Community: demoCommunity}}
+	for _, agent := range agents {
+		cfg.SNMP.Devices = append(cfg.SNMP.Devices, configs.SNMPDevice{Address: agent.Address().Addr(), Port: int(agent.Address().Port()), Credential: "demo"})
+	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	for _, agent := range agents {
 		group.Go(func() error { return agent.Run(groupCtx) })
