@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/nfstats/nfstats/decoder/netflow"
+	"github.com/nfstats/nfstats/snmp"
 	"github.com/nfstats/nfstats/store"
 )
 
@@ -47,6 +48,12 @@ type Dependencies struct {
 	Flows     flows
 	Live      func(ctx context.Context) ([]netflow.ExporterStatus, error) // what the collector knows
 	Templates func(ctx context.Context, exporter netip.Addr) ([]netflow.TemplateStatus, error)
+	Inventory inventory
+	Poller    *snmp.Poller
+	Seen      func(exporter netip.Addr, ifIndex uint32) (store.Seen, bool) // what flows tell of an interface
+
+	RatesChanged func(ctx context.Context) error // brings sampling rates that operators set to the decoders
+
 	Addresses func() []netip.AddrPort            // where flows are received
 	Problems  func(ctx context.Context) []string // why the daemon is not ready; none: it is
 	Warnings  func() []string                    // what an operator should look at though it is; may be nil
@@ -105,6 +112,16 @@ func (s *Server) routes(files *assets, page []byte) http.Handler {
 	mux.HandleFunc("/api/v1/exporters", s.api(s.exporters))
 	mux.HandleFunc("/api/v1/exporters/{address}/templates", s.api(s.templates))
 	mux.HandleFunc("/api/v1/status", s.api(s.status))
+	mux.HandleFunc("/api/v1/interfaces", s.api(s.interfaces))
+	mux.HandleFunc("PATCH /api/v1/interfaces/{exporter}/{ifIndex}", s.change(s.changeInterface))
+	mux.HandleFunc("GET /api/v1/devices", s.api(s.devices))
+	mux.HandleFunc("POST /api/v1/devices", s.change(s.addDevice))
+	mux.HandleFunc("PATCH /api/v1/devices/{id}", s.change(s.changeDevice))
+	mux.HandleFunc("DELETE /api/v1/devices/{id}", s.change(s.removeDevice))
+	mux.HandleFunc("GET /api/v1/devices/{id}/discover", s.api(s.discovery))
+	mux.HandleFunc("POST /api/v1/devices/{id}/discover", s.change(s.startDiscovery))
+	mux.HandleFunc("/api/v1/calibration", s.api(s.calibration))
+	mux.HandleFunc("POST /api/v1/calibration/accept", s.change(s.acceptRate))
 	mux.HandleFunc("/api/", s.api(func(*http.Request) (any, error) { return nil, notFound("There is no such API.") }))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.readyz)

@@ -132,7 +132,7 @@ func (c *Calibrator) calibrate(ctx context.Context, buckets []int64, final time.
 		if !ok {
 			i = store.Interface{Edit: store.Unedited}
 		}
-		intervals := calibration.Deltas(readingsOf(counters[start:end]), i.Speed)
+		intervals := calibration.Deltas(ReadingsOf(counters[start:end]), i.Speed)
 		for _, direction := range []string{"in", "out"} {
 			way.Direction = direction
 			rows = append(rows, calibrateWay(way, i, intervals, flows[way], history[way], buckets, final)...)
@@ -168,7 +168,8 @@ func calibrateWay(way store.Way, i store.Interface, intervals []calibration.Inte
 	return rows
 }
 
-func readingsOf(counters []store.Counter) []calibration.Reading {
+// ReadingsOf returns the readings of rows of table if_counters of one interface.
+func ReadingsOf(counters []store.Counter) []calibration.Reading {
 	readings := make([]calibration.Reading, 0, len(counters))
 	for _, c := range counters {
 		readings = append(readings, calibration.Reading{AtMs: c.AtMs, UptimeMs: c.UptimeMs, InOctets: c.InOctets, OutOctets: c.OutOctets, Discontinuity: c.Discontinuity, CounterBits: c.Bits})

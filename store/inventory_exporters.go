@@ -17,11 +17,13 @@ type KnownExporter struct {
 	Description string // sysDescr
 	SystemName  string // sysName
 	EditedName  string
+
+	SamplingRate uint32 // set by an operator for all interfaces, 0 for none
 }
 
 // KnownExporters returns all exporters that ever sent flows or were polled.
 func (s *Store) KnownExporters(ctx context.Context) ([]KnownExporter, error) {
-	rows, err := s.conn.Query(limited(ctx), "SELECT exporter_addr, name, description, system_name, edited_name FROM exporters FINAL ORDER BY exporter_addr LIMIT 100000")
+	rows, err := s.conn.Query(limited(ctx), "SELECT exporter_addr, name, description, system_name, edited_name, sampling_rate FROM exporters FINAL ORDER BY exporter_addr LIMIT 100000")
 	if err != nil {
 		return nil, fmt.Errorf("read the inventory of exporters: %w", err)
 	}
@@ -29,7 +31,7 @@ func (s *Store) KnownExporters(ctx context.Context) ([]KnownExporter, error) {
 	all := []KnownExporter{}
 	for rows.Next() {
 		var e KnownExporter
-		if err := rows.Scan(&e.Address, &e.Name, &e.Description, &e.SystemName, &e.EditedName); err != nil {
+		if err := rows.Scan(&e.Address, &e.Name, &e.Description, &e.SystemName, &e.EditedName, &e.SamplingRate); err != nil {
 			return nil, fmt.Errorf("read the inventory of exporters: %w", err)
 		}
 		e.Address = e.Address.Unmap()
@@ -59,8 +61,8 @@ func (s *Store) ChangeExporter(ctx context.Context, exporter netip.Addr, change 
 	if known && e == old {
 		return nil
 	}
-	const query = "INSERT INTO exporters (exporter_addr, name, description, system_name, edited_name) VALUES ($1, $2, $3, $4, $5)"
-	if err := s.conn.Exec(ctx, query, netip.AddrFrom16(e.Address.As16()).String(), e.Name, e.Description, e.SystemName, e.EditedName); err != nil {
+	const query = "INSERT INTO exporters (exporter_addr, name, description, system_name, edited_name, sampling_rate) VALUES ($1, $2, $3, $4, $5, $6)"
+	if err := s.conn.Exec(ctx, query, netip.AddrFrom16(e.Address.As16()).String(), e.Name, e.Description, e.SystemName, e.EditedName, e.SamplingRate); err != nil {
 		return fmt.Errorf("change exporter %s: %w", exporter, err)
 	}
 	if e.EditedName != old.EditedName {

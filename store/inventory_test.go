@@ -131,7 +131,7 @@ func TestInventory(t *testing.T) {
 		t.Fatal(err)
 	}
 	known, err := s.KnownExporters(ctx)
-	if want := []KnownExporter{{edge, "Frankfurt", "a router", "edge1", "Frankfurt"}}; err != nil || cmp.Diff(want, known, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })) != "" {
+	if want := []KnownExporter{{edge, "Frankfurt", "a router", "edge1", "Frankfurt", 0}}; err != nil || cmp.Diff(want, known, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })) != "" {
 		t.Errorf("%+v %v", known, err)
 	}
 }

@@ -105,7 +105,7 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	}
 	r := &readiness{supervisor: supervisor, store: flows, collector: flowCollector}
 	ui, err := httpui.New(httpui.Config{Listen: cfg.HTTP.Listen, AllowedHosts: cfg.HTTP.AllowedHosts, Version: programVersion()},
-		httpui.Dependencies{Flows: flows, Live: flowCollector.Exporters, Templates: flowCollector.Templates, Problems: r.problems, Warnings: flowCollector.Warnings, Journal: journalStatus(flowCollector), Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http")})
+		httpui.Dependencies{Flows: flows, Live: flowCollector.Exporters, Templates: flowCollector.Templates, Problems: r.problems, Inventory: flows, Poller: poller, Seen: keeper.Seen, RatesChanged: func(context.Context) error { return nil }, Warnings: flowCollector.Warnings, Journal: journalStatus(flowCollector), Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http")})
 	if err != nil {
 		return err
 	}

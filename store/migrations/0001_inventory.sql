@@ -7,6 +7,7 @@ CREATE TABLE IF NOT EXISTS exporters (
     description String,
     system_name String, -- sysName
     edited_name String, -- the operator's
+    sampling_rate UInt32, -- set by an operator for all interfaces, 0 for none
     updated_at DateTime64(3, 'UTC') DEFAULT now64(3)
 ) ENGINE = ReplacingMergeTree(updated_at) ORDER BY exporter_addr;
 
