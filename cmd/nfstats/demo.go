@@ -157,6 +157,7 @@ func demoConfig(o demoOptions) (*configs.Config, error) {
 		return nil, err
 	}
 	cfg.Collector.Listen, cfg.Collector.Name, cfg.Collector.Allow = []string{flows}, demoCollector, nil
+	cfg.SNMP.ActiveTimeout = time.Minute // that of the simulated routers
 	cfg.HTTP.Listen = o.listen
 	cfg.Store.ClickHouse = ""
 	if l, err := net.Listen("tcp", cfg.Store.Embedded.Listen); err == nil {

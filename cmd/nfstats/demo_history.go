@@ -14,6 +14,7 @@ import (
 	"github.com/nfstats/nfstats/configs"
 	"github.com/nfstats/nfstats/decoder"
 	"github.com/nfstats/nfstats/decoder/netflow"
+	"github.com/nfstats/nfstats/snmp"
 	"github.com/nfstats/nfstats/store"
 )
 
@@ -34,15 +35,7 @@ const (
 // A historyPiece is a part of the past on its way into the store.
 type historyPiece struct {
 	flows    decoder.Batch
-	counters []counterReading
-}
-
-// A counterReading is a row of table if_counters.
-type counterReading struct {
-	exporter netip.Addr
-	at       time.Time
-	uptime   time.Duration
-	simulator.InterfaceSnapshot
+	counters []store.Counter
 }
 
 // fillHistory lets the network's time pass until now and stores what a daemon
@@ -60,6 +53,9 @@ func fillHistory(ctx context.Context, cfg *configs.Config, network *simulator.Ne
 	}
 	defer flows.Close()
 	if err := flows.Prepare(ctx); err != nil {
+		return fmt.Errorf("fill in history: %w", err)
+	}
+	if err := saveInventory(ctx, flows, network); err != nil { // names hold from the first that is known
 		return fmt.Errorf("fill in history: %w", err)
 	}
 	pieces := make(chan *historyPiece, 1)
@@ -84,6 +80,9 @@ func fillHistory(ctx context.Context, cfg *configs.Config, network *simulator.Ne
 	}
 	fmt.Fprintf(out, "\r%d flows; making rollups. ", stored)
 	if err := flows.RollUpSource(ctx, historySource, 1); err != nil {
+		return fmt.Errorf("fill in history: %w", err)
+	}
+	if err := snmp.NewCalibrator(flows, cfg.SNMP.ActiveTimeout, zap.NewNop()).CatchUp(ctx, time.Now()); err != nil {
 		return fmt.Errorf("fill in history: %w", err)
 	}
 	fmt.Fprintf(out, "\r%d flows of history in %.0f seconds.\n", stored, time.Since(began).Seconds())
@@ -129,18 +128,45 @@ func makeHistory(ctx context.Context, network *simulator.Network, player *demoPl
 	return nil
 }
 
-func readCounters(network *simulator.Network) []counterReading {
-	var readings []counterReading
+// readCounters returns what a poller reads of all routers.
+func readCounters(network *simulator.Network) []store.Counter {
+	var readings []store.Counter
 	for _, r := range network.Routers() {
 		s := r.Snapshot()
 		if !s.Up {
 			continue
 		}
+		counted := uint64(1)<<s.Bits - 1 // all ones where Bits is 64
 		for _, i := range s.Interfaces {
-			readings = append(readings, counterReading{r.Address(), s.Time, s.Uptime, i})
+			readings = append(readings, store.Counter{Exporter: r.Address(), IfIndex: i.Index, AtMs: s.Time.UnixMilli(), UptimeMs: uint64(s.Uptime.Milliseconds()),
+				InOctets: i.InOctets & counted, OutOctets: i.OutOctets & counted, InPackets: i.InPackets & counted, OutPackets: i.OutPackets & counted,
+				InDiscards: i.InDiscards, OutDiscards: i.OutDiscards, Discontinuity: uint32(i.Discontinuity / (10 * time.Millisecond)), Bits: s.Bits})
 		}
 	}
 	return readings
+}
+
+// saveInventory keeps what a poller finds of all routers.
+func saveInventory(ctx context.Context, flows *store.Store, network *simulator.Network) error {
+	for _, r := range network.Routers() {
+		var found []store.Interface
+		for _, i := range r.Snapshot().Interfaces {
+			status := uint8(2) // down
+			if i.Active {
+				status = 1
+			}
+			found = append(found, store.Interface{IfIndex: i.Index, IfName: i.Name, IfAlias: i.Description, Type: i.Type, Speed: i.Speed, AdminStatus: 1, OperStatus: status})
+		}
+		if err := flows.SaveInterfaces(ctx, r.Address(), found); err != nil {
+			return err
+		}
+		if err := flows.ChangeExporter(ctx, r.Address(), func(e *store.KnownExporter) {
+			e.SystemName, e.Description = r.Name(), r.Description()
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // storePiece inserts a piece of history.
@@ -151,22 +177,5 @@ func storePiece(ctx context.Context, flows *store.Store, p *historyPiece) error 
 			return err
 		}
 	}
-	if len(p.counters) == 0 {
-		return nil
-	}
-	batch, err := flows.Conn().PrepareBatch(ctx, `INSERT INTO if_counters (time, exporter_addr, if_index, uptime_ms,
-in_octets, out_octets, in_packets, out_packets, in_discards, out_discards, discontinuity, counter_bits)`)
-	if err != nil {
-		return fmt.Errorf("insert SNMP history: %w", err)
-	}
-	for _, c := range p.counters {
-		if err := batch.Append(c.at, netip.AddrFrom16(c.exporter.As16()), c.Index, uint64(c.uptime.Milliseconds()), c.InOctets, c.OutOctets,
-			c.InPackets, c.OutPackets, c.InDiscards, c.OutDiscards, uint32(c.Discontinuity/(10*time.Millisecond)), uint8(64)); err != nil {
-			return fmt.Errorf("insert SNMP history: %w", err)
-		}
-	}
-	if err := batch.Send(); err != nil {
-		return fmt.Errorf("insert SNMP history: %w", err)
-	}
-	return nil
+	return flows.InsertCounters(ctx, p.counters)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -8,35 +9,60 @@ import (
 	"testing"
 )
 
+// demo runs nfstats demo until the test ends, and waits until it tells where to
+// look.
+func (d *daemon) demo(flags ...string) {
+	d.t.Helper()
+	d.run(append([]string{"demo", "--listen", strings.TrimPrefix(d.http, "http://")}, flags...)...)
+	d.eventually("the demo tells where to look", func() error {
+		select {
+		case <-d.done:
+			d.t.Fatalf("the demo ended:\n%s", d.log)
+		default:
+		}
+		if !strings.Contains(d.log.String(), "Open "+d.http) {
+			return errors.New("it does not")
+		}
+		return nil
+	})
+}
+
 // TestDemo runs the demo as its user does, and sees the flows of all three
-// routers: those of history and those that came in live.
+// routers: those of history and those that came in live, calibrated with SNMP.
 func TestDemo(t *testing.T) {
 	d := newDaemon(t)
 	temporary := t.TempDir()
 	d.env = append(d.env, "TMPDIR="+temporary)
-	d.run("demo", "--history", "5m", "--listen", strings.TrimPrefix(d.http, "http://"))
-	d.eventually("the demo tells where to look", func() error {
-		select {
-		case <-d.done:
-			t.Fatalf("the demo ended:\n%s", d.log)
-		default:
-		}
-		if !strings.Contains(d.log.String(), "Open "+d.http) {
-			return fmt.Errorf("it does not")
-		}
-		return nil
-	})
+	d.demo("--history", "31m")
 	d.expectNumber("history has all routers, in raw flows", "SELECT uniq(exporter_addr, type) FROM flows WHERE source != ''", 3)
 	d.expectNumber("and in rollups", "SELECT uniq(exporter_addr) FROM flows_1m WHERE source != ''", 3)
-	d.expectNumber("over the whole time", "SELECT count() >= 5 AND min(time) <= now() - 240 FROM (SELECT DISTINCT time FROM flows_1m)", 1)
+	d.expectNumber("over the whole time", "SELECT count() >= 30 AND min(time) <= now() - 1800 FROM (SELECT DISTINCT time FROM flows_1m)", 1)
 	d.expectNumber("with SNMP counters", "SELECT uniq(exporter_addr) FROM if_counters WHERE in_octets > 0", 3)
+	d.expectNumber("that make factors", "SELECT uniq(exporter_addr, if_index, direction) FROM calibration FINAL WHERE status = 'applied'", 36)
+	d.expectNumber("that make totals those of SNMP", `SELECT countIf(abs(ratio - 1) < 0.05) FROM (
+		SELECT sum(flow_octets * factor) / sum(snmp_octets) AS ratio FROM calibration FINAL WHERE status = 'applied' AND final = 1 GROUP BY exporter_addr, if_index, direction)`, 36)
+	d.expectNumber("interfaces have names", "SELECT uniq(in_if_name) FROM flows WHERE in_if_name != ''", 18)
 	d.expectNumber("live flows come from all routers", "SELECT uniq(exporter_addr, type) FROM flows WHERE source = ''", 3)
 	d.expectNumber("with the sampling rates that they announce", "SELECT uniq(sampling_rate) FROM flows WHERE source = '' AND sampling_rate IN (1, 100, 500, 1000)", 4)
 	d.expectNumber("no router's flows are without one", "SELECT count() FROM flows WHERE sampling_rate = 1 AND type != 'NETFLOW_V5'", 0)
+	d.expectNumber("the poller goes on where history ends", "SELECT uniq(exporter_addr) FROM if_counters WHERE time > (SELECT max(time_received) FROM flows WHERE source != '')", 3)
 	d.stop()
 	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
 		t.Errorf("the demo leaves %v (%v)", left, err)
 	}
+}
+
+// TestDemoWithFaults: routers that mislead are found out.
+func TestDemoWithFaults(t *testing.T) {
+	d := newDaemon(t)
+	d.demo("--dir", d.dir, "--history", "41m", "--fault", "core1:announced=100", "--fault", "core2:unannounced", "--fault", "edge1:bothways")
+	for _, c := range []struct{ router, from, to string }{
+		{"127.0.2.1", "0.08", "0.12"}, {"127.0.2.2", "0.0005", "0.015"}, {"127.0.2.3", "1.99", "2.01"},
+	} {
+		d.expectNumber(c.router+" covers what it should not", fmt.Sprintf(`SELECT count() > 4 AND countIf(status != 'refused') = 0 AND avg(flow_octets / snmp_octets) BETWEEN %s AND %s
+			FROM calibration FINAL WHERE exporter_addr = toIPv6('%s') AND final = 1 AND snmp_octets > 0 AND flow_packets > 100`, c.from, c.to, c.router), 1)
+	}
+	d.stop()
 }
 
 // TestLoad: what the load generator says it sent is what arrives.

@@ -15,6 +15,7 @@ type Snapshot struct {
 	Time       time.Time // simulated
 	Up         bool      // false: the router is down and its agent silent
 	Uptime     time.Duration
+	Bits       uint8 // of the octet and packet counters that the agent has: 64 or 32
 	Interfaces []InterfaceSnapshot
 }
 
@@ -22,6 +23,7 @@ type Snapshot struct {
 type InterfaceSnapshot struct {
 	Index                   uint32
 	Name, Description       string
+	Type                    uint32 // ifType (IANA)
 	Speed                   uint64 // bits/s
 	Active                  bool   // ifOperStatus
 	InOctets, OutOctets     uint64
@@ -34,14 +36,29 @@ type InterfaceSnapshot struct {
 func (r *Router) Snapshot() Snapshot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := Snapshot{Time: r.now, Up: r.up, Uptime: r.now.Sub(r.boot)}
+	s := Snapshot{Time: r.now, Up: r.up, Uptime: r.now.Sub(r.boot), Bits: 64}
+	if r.faults.Counter32 {
+		s.Bits = 32
+	}
 	for i, p := range r.ports {
 		c := r.published[i]
 		s.Interfaces = append(s.Interfaces, InterfaceSnapshot{Index: p.index, Name: p.spec.name, Description: p.spec.description,
-			Speed: p.spec.speed, Active: p.spec.role != unused, InOctets: c.inOctets, OutOctets: c.outOctets,
+			Type: p.spec.kind(), Speed: p.spec.speed, Active: p.spec.role != unused, InOctets: c.inOctets, OutOctets: c.outOctets,
 			InPackets: c.inPackets, OutPackets: c.outPackets, OutDiscards: c.outDiscards, Discontinuity: p.discontinuity})
 	}
 	return s
+}
+
+// kind returns an interface's ifType (IANA).
+func (i *interfaceSpec) kind() uint32 {
+	const ethernetCsmacd, l2vlan, ieee8023adLag = 6, 135, 161
+	switch {
+	case strings.HasPrefix(i.name, "ae") || strings.HasPrefix(i.name, "Bundle"):
+		return ieee8023adLag
+	case strings.Contains(i.name, "."):
+		return l2vlan
+	}
+	return ethernetCsmacd
 }
 
 // speed32 is the highest ifSpeed; above it, only ifHighSpeed tells (RFC 2863
@@ -73,7 +90,7 @@ func (r *Router) objects(s Snapshot) []object {
 	for _, i := range s.Interfaces {
 		column := func(number uint32, kind gosnmp.Asn1BER, data any) { add(kind, data, 2, 2, 1, number, i.Index) }
 		ifTable(i, column)
-		if !r.faults.Counter32 {
+		if s.Bits == 64 {
 			column = func(number uint32, kind gosnmp.Asn1BER, data any) { add(kind, data, 31, 1, 1, 1, number, i.Index) }
 			ifXTable(i, column)
 			continue
@@ -88,11 +105,7 @@ func (r *Router) objects(s Snapshot) []object {
 func ifTable(i InterfaceSnapshot, column func(uint32, gosnmp.Asn1BER, any)) {
 	column(1, gosnmp.Integer, int(i.Index))
 	column(2, gosnmp.OctetString, i.Name)
-	kind := 6 // ethernetCsmacd
-	if strings.HasPrefix(i.Name, "ae") || strings.HasPrefix(i.Name, "Bundle") {
-		kind = 161 // ieee8023adLag
-	}
-	column(3, gosnmp.Integer, kind)
+	column(3, gosnmp.Integer, int(i.Type))
 	column(4, gosnmp.Integer, 9192)
 	column(5, gosnmp.Gauge32, uint32(min(i.Speed, speed32)))
 	column(6, gosnmp.OctetString, []byte{0x02, 0, 0, 0, byte(i.Index >> 8), byte(i.Index)}) // locally administered

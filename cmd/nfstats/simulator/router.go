@@ -65,6 +65,9 @@ func newRouter(c *Config, spec *routerSpec, address netip.Addr, random *rand.Ran
 // Name returns the router's sysName.
 func (r *Router) Name() string { return r.spec.name }
 
+// Description returns the router's sysDescr.
+func (r *Router) Description() string { return r.spec.description }
+
 // Address returns where the router's flows come from and its agent listens.
 func (r *Router) Address() netip.Addr { return r.address }
 

@@ -44,7 +44,7 @@ var routers = []routerSpec{
 		protocol: junosIPFIX, firstIndex: 512, interfaces: []interfaceSpec{
 			{"xe-0/0/0", "Transit: Arelion AS1299", 10 * gigabit, 18, 1000, transit, ""},
 			{"xe-0/0/1", "Transit: Lumen AS3356", 10 * gigabit, 18, 1000, transit, ""},
-			{"xe-0/0/2", "Peering: DE-CIX Frankfurt", 10 * gigabit, 22, 1000, exchange, ""},
+			{"xe-0/0/2", "Peering: DE-CIX Frankfurt", 10 * gigabit, 18, 1000, exchange, ""},
 			{"ae0", "Core: core2.ams", 20 * gigabit, 18, 1000, core, "core2.ams"},
 			{"xe-0/1/0.100", "Customer: Nordlicht Kabel", 10 * gigabit, 22, 1000, customer, ""},
 			{"xe-0/1/1.200", "Customer: Hanse Hosting", 10 * gigabit, 22, 1000, customer, ""},
@@ -53,7 +53,7 @@ var routers = []routerSpec{
 	{name: "core2.ams", description: "Cisco IOS XR Software (ASR9K), Version 7.5.2 (simulated)", object: ".1.3.6.1.4.1.9.1.1639",
 		protocol: ciscoV9, firstIndex: 3, interfaces: []interfaceSpec{
 			{"TenGigE0/0/0/0", "Transit: Cogent AS174", 10 * gigabit, 18, 1000, transit, ""},
-			{"TenGigE0/0/0/1", "Peering: AMS-IX", 10 * gigabit, 22, 1000, exchange, ""},
+			{"TenGigE0/0/0/1", "Peering: AMS-IX", 10 * gigabit, 18, 1000, exchange, ""},
 			{"Bundle-Ether1", "Core: core1.fra", 20 * gigabit, 18, 1000, core, "core1.fra"},
 			{"TenGigE0/0/0/2", "Core: edge1.ham", 10 * gigabit, 18, 100, core, "edge1.ham"},
 			{"TenGigE0/0/0/3.31", "Customer: Polder Fiber", 10 * gigabit, 22, 500, customer, ""},
