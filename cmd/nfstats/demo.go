@@ -157,7 +157,12 @@ func demoConfig(o demoOptions) (*configs.Config, error) {
 		return nil, err
 	}
 	cfg.Collector.Listen, cfg.Collector.Name, cfg.Collector.Allow = []string{flows}, demoCollector, nil
-	cfg.SNMP.ActiveTimeout = time.Minute // that of the simulated routers
+	cfg.SNMP.ActiveTimeout = time.Minute     // that of the simulated routers
+	page, err := net.Listen("tcp", o.listen) // before history takes its time
+	if err != nil {
+		return nil, fmt.Errorf("serve the web page (--listen sets another address): %w", err)
+	}
+	page.Close()
 	cfg.HTTP.Listen = o.listen
 	cfg.Store.ClickHouse = ""
 	if l, err := net.Listen("tcp", cfg.Store.Embedded.Listen); err == nil {

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"os"
 	"regexp"
 	"strings"
@@ -13,6 +16,9 @@ import (
 // look.
 func (d *daemon) demo(flags ...string) {
 	d.t.Helper()
+	ui, sql := lastingAddress(d.t), lastingAddress(d.t)
+	d.env = append(d.env, "NFSTATS_STORE_EMBEDDED_LISTEN="+sql)
+	d.http, d.sql = "http://"+ui, "http://"+sql
 	d.run(append([]string{"demo", "--listen", strings.TrimPrefix(d.http, "http://")}, flags...)...)
 	d.eventually("the demo tells where to look", func() error {
 		select {
@@ -25,6 +31,21 @@ func (d *daemon) demo(flags ...string) {
 		}
 		return nil
 	})
+}
+
+// lastingAddress returns a TCP address that stays free while history is filled in:
+// its port is not one of those that the system hands out.
+func lastingAddress(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000))
+		if l, err := net.Listen("tcp", address); err == nil {
+			l.Close()
+			return address
+		}
+	}
+	t.Fatal("no free port")
+	return ""
 }
 
 // TestDemo runs the demo as its user does, and sees the flows of all three
@@ -61,6 +82,28 @@ func TestDemoWithFaults(t *testing.T) {
 	} {
 		d.expectNumber(c.router+" covers what it should not", fmt.Sprintf(`SELECT count() > 4 AND countIf(status != 'refused') = 0 AND avg(flow_octets / snmp_octets) BETWEEN %s AND %s
 			FROM calibration FINAL WHERE exporter_addr = toIPv6('%s') AND final = 1 AND snmp_octets > 0 AND flow_packets > 100`, c.from, c.to, c.router), 1)
+	}
+	var answer struct {
+		Interfaces []struct {
+			Exporter, Kind string
+			SuggestedRate  uint32 `json:"suggested_sampling_rate"`
+		}
+	}
+	text, err := d.get(d.http + "/api/v1/calibration")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(text), &answer); err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]int{}
+	for _, i := range answer.Interfaces {
+		kinds[fmt.Sprintf("%s %s %d", i.Exporter, i.Kind, i.SuggestedRate)]++
+	}
+	for _, want := range []string{"127.0.2.1 rate_wrong 1000", "127.0.2.2 rate_missing 1000", "127.0.2.2 rate_missing 500", "127.0.2.3 both_exported 0"} {
+		if kinds[want] < 2 {
+			t.Errorf("hardly anything is diagnosed as %s: %v", want, kinds)
+		}
 	}
 	d.stop()
 }

@@ -33,7 +33,9 @@ func newRun(t *testing.T, c Config) *run {
 		t.Fatal(err)
 	}
 	r := &run{decoder: d, received: map[string]int{}}
-	c.Start = start
+	if c.Start.IsZero() {
+		c.Start = start
+	}
 	c.Truth = func(traffic Traffic) { r.traffic = append(r.traffic, traffic) }
 	c.Attacked = func(a Attack) { r.attacks = append(r.attacks, a) }
 	c.Send = func(router *Router, at time.Time, datagram []byte) {
