@@ -76,6 +76,7 @@ lint:
 
 bench: build engine
 	$(GO) test -run '^$$' -bench . -benchmem ./decoder/... ./collector/... ./store/...
+	$(GO) test -run '^$$' -bench Daemon -benchtime 2x ./cmd/nfstats
 
 clean:
 	rm -rf bin store/engine/node_modules httpui/web/node_modules

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,6 +47,7 @@ type Collector struct {
 	store   flowStore
 	logger  *zap.Logger
 	metrics *metrics
+	refused *errorLog // exporters that are not allowed
 	workers []*worker
 	sockets []*socket
 
@@ -59,7 +61,7 @@ func New(config Config, flows flowStore, registry prometheus.Registerer, logger 
 	if err := config.Journal.Validate(); err != nil {
 		return nil, err
 	}
-	c := &Collector{config: config, store: flows, logger: logger}
+	c := &Collector{config: config, store: flows, logger: logger, refused: newErrorLog(logger)}
 	c.metrics = newMetrics(registry)
 	registry.MustRegister(decoded{c}, journaled{c})
 	return c, nil
@@ -151,7 +153,7 @@ func (c *Collector) Names(ctx context.Context) ([]netflow.ExporterNames, error) 
 // total sums what all decoders have counted.
 func (c *Collector) total(ctx context.Context) (total netflow.Counters, err error) {
 	for _, w := range c.workers {
-		if err := w.look(ctx, func(d *netflow.Decoder) { addCounters(&total, d.Total()) }); err != nil {
+		if err := w.look(ctx, func(d *netflow.Decoder) { one := d.Total(); total.Add(&one) }); err != nil {
 			return total, err
 		}
 	}
@@ -174,7 +176,10 @@ func (c *Collector) Run(ctx context.Context) error {
 	}
 	pipeline.Go(func() error { c.dispatch(storing); return nil })
 	for _, s := range c.sockets {
-		receivers.Go(func() error { s.receive(ctx, c.logger, c.accept); return nil })
+		receivers.Go(func() error {
+			s.receive(ctx, c.logger, func(burst []journal.Datagram, kernelDrops uint32) { c.accept(s, burst, kernelDrops) })
+			return nil
+		})
 	}
 	receivers.Wait()
 	c.journal.Drain()
@@ -184,8 +189,8 @@ func (c *Collector) Run(ctx context.Context) error {
 }
 
 // accept is what a receiver does with each burst.
-func (c *Collector) accept(burst []journal.Datagram, kernelDrops uint32) {
-	c.metrics.kernelDrops.Add(float64(kernelDrops))
+func (c *Collector) accept(s *socket, burst []journal.Datagram, kernelDrops uint32) {
+	s.drops.Add(uint64(kernelDrops))
 	c.metrics.datagrams.Add(float64(len(burst)))
 	if len(c.config.Allow) > 0 {
 		burst = c.allowed(burst)
@@ -202,13 +207,12 @@ func (c *Collector) accept(burst []journal.Datagram, kernelDrops uint32) {
 func (c *Collector) allowed(burst []journal.Datagram) []journal.Datagram {
 	kept := burst[:0]
 	for _, d := range burst {
-		for _, prefix := range c.config.Allow {
-			if prefix.Contains(d.Source.Addr()) {
-				kept = append(kept, d)
-				break
-			}
+		if slices.ContainsFunc(c.config.Allow, func(p netip.Prefix) bool { return p.Contains(d.Source.Addr()) }) {
+			kept = append(kept, d)
+		} else if leftOut, ok := c.refused.due(errorKind{exporter: d.Source.Addr()}); ok {
+			c.logger.Warn("datagrams of an exporter that collector.allow does not name are dropped", zap.Stringer("exporter", d.Source.Addr()), zap.Int("left_out", leftOut))
 		}
 	}
-	c.metrics.notAllowed.Add(float64(len(burst) - len(kept)))
+	c.metrics.notAllowed.Add(uint64(len(burst) - len(kept)))
 	return kept
 }

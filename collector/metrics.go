@@ -2,6 +2,8 @@ package collector
 
 import (
 	"context"
+	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,7 +15,7 @@ import (
 // by the decoders and read when somebody asks.
 type metrics struct {
 	datagrams, bytes              prometheus.Counter
-	kernelDrops, notAllowed       prometheus.Counter
+	notAllowed                    atomic.Uint64 // datagrams
 	rows, inserts, insertErrors   prometheus.Counter
 	refusedRows, refusedDatagrams prometheus.Counter
 	insertSeconds                 prometheus.Histogram
@@ -25,17 +27,12 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		registry.MustRegister(m)
 		return m
 	}
-	dropped := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "nfstats_collector_dropped_datagrams_total",
-		Help: "Datagrams that were lost before decoding: kernel_buffer_full (raise collector.receive_buffer), not_allowed (collector.allow)."},
-		[]string{"reason"})
 	seconds := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "nfstats_store_insert_seconds",
 		Help: "Duration of successful inserts.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 13)})
-	registry.MustRegister(dropped, seconds)
+	registry.MustRegister(seconds)
 	return &metrics{
 		datagrams:        counter("nfstats_collector_datagrams_total", "Datagrams received."),
 		bytes:            counter("nfstats_collector_bytes_total", "UDP payload received from allowed exporters, in bytes."),
-		kernelDrops:      dropped.WithLabelValues("kernel_buffer_full"),
-		notAllowed:       dropped.WithLabelValues("not_allowed"),
 		rows:             counter("nfstats_store_flows_total", "Flow records stored."),
 		inserts:          counter("nfstats_store_inserts_total", "Blocks of flows stored."),
 		insertErrors:     counter("nfstats_store_insert_errors_total", "Inserts that ClickHouse refused or did not answer; they are tried again."),
@@ -56,12 +53,22 @@ var (
 	decodedProblems  = prometheus.NewDesc("nfstats_decoder_dropped_total", "Datagrams, sets, templates and records that were refused or lost, by reason.", []string{"reason"}, nil)
 	decodedLost      = prometheus.NewDesc("nfstats_decoder_sequence_lost_total", "Flows (v5), export packets (v9) or data records (IPFIX) that the exporters' sequence numbers miss.", nil, nil)
 	decodedClamped   = prometheus.NewDesc("nfstats_decoder_times_clamped_total", "Flow records with an absurd start or end.", nil, nil)
+	decodedResets    = prometheus.NewDesc("nfstats_decoder_sequence_resets_total", "Restarts of exporters, as their sequence numbers and uptimes tell.", nil, nil)
 	decodedUnknown   = prometheus.NewDesc("nfstats_decoder_sampling_rate_unknown_total", "Flow records whose sampling rate nothing told; they count as unsampled.", nil, nil)
+
+	exporterDatagrams = prometheus.NewDesc("nfstats_exporter_datagrams_total", "Datagrams of an exporter decoded.", []string{"exporter"}, nil)
+	exporterFlows     = prometheus.NewDesc("nfstats_exporter_flows_total", "Flow records of an exporter decoded.", []string{"exporter"}, nil)
+	exporterLost      = prometheus.NewDesc("nfstats_exporter_sequence_lost_total", "Flows (v5), export packets (v9) or data records (IPFIX) that an exporter's sequence numbers miss.", []string{"exporter"}, nil)
+	exporterProblems  = prometheus.NewDesc("nfstats_exporter_dropped_total", "Datagrams, sets, templates and records of an exporter that were refused or lost, by reason.", []string{"exporter", "reason"}, nil)
+
+	collectorDropped = prometheus.NewDesc("nfstats_collector_dropped_datagrams_total",
+		"Datagrams that were lost before the journal: kernel_buffer_full (raise collector.receive_buffer), by socket, and not_allowed (collector.allow).", []string{"reason", "socket"}, nil)
 )
 
 // Describe sends the descriptions of the metrics.
 func (d decoded) Describe(out chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{decodedDatagrams, decodedFlows, decodedProblems, decodedLost, decodedClamped, decodedUnknown} {
+	for _, desc := range []*prometheus.Desc{decodedDatagrams, decodedFlows, decodedProblems, decodedLost, decodedClamped, decodedResets, decodedUnknown,
+		exporterDatagrams, exporterFlows, exporterLost, exporterProblems, collectorDropped} {
 		out <- desc
 	}
 }
@@ -70,21 +77,49 @@ func (d decoded) Describe(out chan<- *prometheus.Desc) {
 func (d decoded) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	counter := func(desc *prometheus.Desc, value uint64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
+	}
+	for _, s := range d.collector.sockets {
+		counter(collectorDropped, s.drops.Load(), "kernel_buffer_full", s.name)
+	}
+	counter(collectorDropped, d.collector.metrics.notAllowed.Load(), "not_allowed", "")
 	total, err := d.collector.total(ctx)
 	if err != nil {
 		return // a scrape during a stop
-	}
-	counter := func(desc *prometheus.Desc, value uint64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
 	}
 	counter(decodedDatagrams, total.Datagrams)
 	counter(decodedFlows, total.Flows)
 	counter(decodedLost, total.Lost())
 	counter(decodedClamped, total.TimesClamped)
+	counter(decodedResets, total.SequenceResets)
 	counter(decodedUnknown, total.RateUnknown)
 	for _, reason := range netflow.Reasons() {
 		counter(decodedProblems, total.Dropped[reason], reason.String())
 	}
+	exporters, err := d.collector.Exporters(ctx)
+	if err != nil {
+		return
+	}
+	for i := range exporters {
+		c, label := &exporters[i].Counters, exporterLabel(&exporters[i])
+		counter(exporterDatagrams, c.Datagrams, label)
+		counter(exporterFlows, c.Flows, label)
+		counter(exporterLost, c.Lost(), label)
+		for reason, n := range c.Dropped {
+			if n > 0 {
+				counter(exporterProblems, n, label, netflow.Reason(reason).String())
+			}
+		}
+	}
+}
+
+// exporterLabel is the address, with the port where that tells exporters apart.
+func exporterLabel(e *netflow.ExporterStatus) string {
+	if e.Port == 0 {
+		return e.Address.String()
+	}
+	return netip.AddrPortFrom(e.Address, e.Port).String()
 }
 
 func (m *metrics) inserted(rows int, took time.Duration) {
@@ -96,17 +131,4 @@ func (m *metrics) inserted(rows int, took time.Duration) {
 func (m *metrics) setAside(rows, datagrams int) {
 	m.refusedRows.Add(float64(rows))
 	m.refusedDatagrams.Add(float64(datagrams))
-}
-
-// addCounters adds what one decoder has counted to a sum.
-func addCounters(sum *netflow.Counters, one netflow.Counters) {
-	sum.Datagrams += one.Datagrams
-	sum.Flows += one.Flows
-	sum.TimesClamped += one.TimesClamped
-	sum.RateUnknown += one.RateUnknown
-	sum.SequenceMissing += one.SequenceMissing
-	sum.SequenceLate += one.SequenceLate
-	for reason, n := range one.Dropped {
-		sum.Dropped[reason] += n
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -18,8 +19,10 @@ import (
 // the kernel spreads exporters over them by source address and port, so that
 // the datagrams of one exporter port stay in order.
 type socket struct {
-	conn *net.UDPConn
-	raw  syscall.RawConn
+	conn  *net.UDPConn
+	raw   syscall.RawConn
+	name  string        // address and number, as /metrics shows it
+	drops atomic.Uint64 // datagrams that found the receive buffer full
 }
 
 // listen opens n sockets on the address, each with the wanted receive buffer
@@ -41,7 +44,7 @@ func listen(ctx context.Context, address string, n, buffer int) (sockets []*sock
 		}
 		return optionError
 	}}
-	for range n {
+	for i := range n {
 		conn, err := config.ListenPacket(ctx, "udp", address)
 		if err != nil {
 			closeSockets(sockets)
@@ -53,7 +56,7 @@ func listen(ctx context.Context, address string, n, buffer int) (sockets []*sock
 			closeSockets(append(sockets, &socket{conn: udp}))
 			return nil, 0, listenError(address, err)
 		}
-		sockets = append(sockets, &socket{conn: udp, raw: raw})
+		sockets = append(sockets, &socket{conn: udp, raw: raw, name: fmt.Sprintf("%s#%d", address, i)})
 	}
 	return sockets, granted, nil
 }

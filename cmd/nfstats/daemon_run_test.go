@@ -179,6 +179,9 @@ func TestEngineKilledUnderLoad(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	d.expectNumber("all rows come in once", "SELECT count() FROM flows", uint64(sent))
+	if flows, err := d.metric("nfstats_exporter_flows_total", `exporter="127.0.1.1"`); err != nil || flows != bursts*perBurst/5*30 {
+		t.Errorf("%v flows of 127.0.1.1, %v", flows, err)
+	}
 	if lost, err := d.metric("nfstats_collector_dropped_datagrams_total"); err != nil || lost != 0 {
 		t.Errorf("%v datagrams lost, %v", lost, err)
 	}

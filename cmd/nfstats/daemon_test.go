@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 }
 
 // lacking skips the test for what this machine lacks; in CI it fails it.
-func lacking(t *testing.T, format string, args ...any) {
+func lacking(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
 		t.Fatalf(format, args...)
@@ -58,7 +58,7 @@ func lacking(t *testing.T, format string, args ...any) {
 }
 
 // library is the embedded ClickHouse that `make engine` fetched.
-func library(t *testing.T) string {
+func library(t testing.TB) string {
 	t.Helper()
 	path := os.Getenv("NFSTATS_STORE_EMBEDDED_LIBRARY")
 	if path == "" {
@@ -72,7 +72,7 @@ func library(t *testing.T) string {
 
 // daemon is a running nfstats with ports and a folder of its own.
 type daemon struct {
-	t    *testing.T
+	t    testing.TB
 	dir  string
 	udp  string // where it receives flows
 	http string // base URL of UI and API
@@ -84,7 +84,7 @@ type daemon struct {
 }
 
 // newDaemon prepares a daemon on free loopback ports; start runs it.
-func newDaemon(t *testing.T, env ...string) *daemon {
+func newDaemon(t testing.TB, env ...string) *daemon {
 	t.Helper()
 	d := &daemon{t: t, dir: t.TempDir(),
 		udp: freeAddress(t, "udp"), http: freeAddress(t, "tcp"), sql: freeAddress(t, "tcp")}
@@ -102,7 +102,7 @@ func newDaemon(t *testing.T, env ...string) *daemon {
 	return d
 }
 
-func freeAddress(t *testing.T, network string) string {
+func freeAddress(t testing.TB, network string) string {
 	t.Helper()
 	if network == "udp" {
 		c, err := net.ListenPacket("udp", "127.0.0.1:0")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,10 @@ import (
 	"github.com/nfstats/nfstats/store/engine"
 )
 
+// gcPercent makes the garbage collector run at a third of its usual garbage. Nearly
+// all of the daemon's memory are columns without pointers, which cost it nothing.
+const gcPercent = 33
+
 func newServeCommand(file *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
@@ -39,6 +44,9 @@ func newServeCommand(file *string) *cobra.Command {
 				return err
 			}
 			defer closeLog()
+			if os.Getenv("GOGC") == "" {
+				debug.SetGCPercent(gcPercent)
+			}
 			logger.Info("nfstats starts", zap.String("version", programVersion()), zap.String("configuration", used), zap.String("data_dir", cfg.DataDir))
 			for _, name := range configs.UnknownVariables(os.Environ()) {
 				logger.Warn("this environment variable is no configuration key", zap.String("variable", name))
