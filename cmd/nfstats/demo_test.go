@@ -35,7 +35,7 @@ func (d *daemon) demo(flags ...string) {
 
 // lastingAddress returns a TCP address that stays free while history is filled in:
 // its port is not one of those that the system hands out.
-func lastingAddress(t *testing.T) string {
+func lastingAddress(t testing.TB) string {
 	t.Helper()
 	for range 100 {
 		address := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000))
