@@ -28,6 +28,7 @@ type Config struct {
 	Allow         []netip.Prefix // accepted exporters; none: everybody
 	ReceiveBuffer int            // bytes for each socket
 	Sockets       int            // for each address; 0: one for each CPU, at most four
+	RatesFile     string         // keeps the sampling rates that operators set
 	Journal       journal.Config // what waits for the store, and the size of inserts
 	Decoder       netflow.Config
 }
@@ -52,6 +53,7 @@ type Collector struct {
 	sockets []*socket
 
 	journal  *journal.Journal
+	rates    operatorRates
 	decoding sync.WaitGroup // the workers
 	unstored atomic.Bool    // the stop came before the store took everything
 }
@@ -61,7 +63,7 @@ func New(config Config, flows flowStore, registry prometheus.Registerer, logger 
 	if err := config.Journal.Validate(); err != nil {
 		return nil, err
 	}
-	c := &Collector{config: config, store: flows, logger: logger, refused: newErrorLog(logger)}
+	c := &Collector{config: config, store: flows, logger: logger, refused: newErrorLog(logger), rates: operatorRates{path: config.RatesFile}}
 	c.metrics = newMetrics(registry)
 	registry.MustRegister(decoded{c}, journaled{c})
 	return c, nil
@@ -71,6 +73,9 @@ func New(config Config, flows flowStore, registry prometheus.Registerer, logger 
 // sockets, from when on the kernel keeps what arrives. It warns where the kernel
 // grants less buffer than asked for. After an error nothing stays open.
 func (c *Collector) Open(ctx context.Context) (err error) {
+	if err = c.rates.load(); err != nil {
+		return err
+	}
 	if c.journal, err = journal.Open(c.config.Journal, c.logger.Named("journal")); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package collector
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -73,7 +74,9 @@ type insert struct {
 }
 
 func newWorker(c *Collector, shard int) (*worker, error) {
-	d, err := netflow.New(c.config.Decoder)
+	config := c.config.Decoder
+	config.SamplingOverrides = append(slices.Clone(c.rates.overrides), config.SamplingOverrides...)
+	d, err := netflow.New(config)
 	if err != nil {
 		return nil, fmt.Errorf("configure the decoder: %w", err)
 	}

@@ -143,3 +143,35 @@ func (i Seen) SuggestedRole() string {
 	}
 	return "customer"
 }
+
+// SetRate is a sampling rate that an operator set.
+type SetRate struct {
+	Exporter netip.Addr
+	IfIndex  uint32 // 0: all interfaces
+	Rate     uint32
+}
+
+// SamplingRates returns the sampling rates that operators set.
+func (s *Store) SamplingRates(ctx context.Context) ([]SetRate, error) {
+	rows, err := s.conn.Query(limited(ctx), `
+SELECT exporter_addr, toUInt32(0) AS if_index, sampling_rate FROM exporters FINAL WHERE sampling_rate > 0
+UNION ALL
+SELECT i.exporter_addr, i.if_index, e.sampling_rate
+FROM (SELECT exporter_addr, if_index, if(if_name = '', concat('#', toString(if_index)), if_name) AS if_key FROM interfaces FINAL) AS i
+JOIN (SELECT exporter_addr, if_key, sampling_rate FROM interface_edits FINAL WHERE sampling_rate > 0) AS e ON i.exporter_addr = e.exporter_addr AND i.if_key = e.if_key
+ORDER BY exporter_addr, if_index`)
+	if err != nil {
+		return nil, fmt.Errorf("read the sampling rates that operators set: %w", err)
+	}
+	defer rows.Close()
+	var all []SetRate
+	for rows.Next() {
+		var r SetRate
+		if err := rows.Scan(&r.Exporter, &r.IfIndex, &r.Rate); err != nil {
+			return nil, fmt.Errorf("read the sampling rates that operators set: %w", err)
+		}
+		r.Exporter = r.Exporter.Unmap()
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}

@@ -102,6 +102,12 @@ func TestInventory(t *testing.T) {
 		t.Errorf("%+v", all[0])
 	}
 
+	if err := s.ChangeExporter(ctx, edge, func(e *KnownExporter) { e.SamplingRate = 500 }); err != nil {
+		t.Fatal(err)
+	}
+	if rates, err := s.SamplingRates(ctx); err != nil || cmp.Diff([]SetRate{{edge, 0, 500}, {edge, 1, 2000}}, rates, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })) != "" {
+		t.Errorf("%+v %v", rates, err)
+	}
 	walk("xe-1", "xe-0") // renumbered
 	expect("renumbered", shown(), "xe-1 about xe-1 ", "Transit A about xe-0 uplink")
 	if err := s.reloadNames(ctx); err != nil {
@@ -131,7 +137,7 @@ func TestInventory(t *testing.T) {
 		t.Fatal(err)
 	}
 	known, err := s.KnownExporters(ctx)
-	if want := []KnownExporter{{edge, "Frankfurt", "a router", "edge1", "Frankfurt", 0}}; err != nil || cmp.Diff(want, known, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })) != "" {
+	if want := []KnownExporter{{edge, "Frankfurt", "a router", "edge1", "Frankfurt", 500}}; err != nil || cmp.Diff(want, known, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })) != "" {
 		t.Errorf("%+v %v", known, err)
 	}
 }

@@ -101,8 +101,9 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	flowCollector, err := collector.New(collector.Config{
 		Listen: cfg.Collector.Listen, Name: name, Allow: configs.Prefixes(cfg.Collector.Allow),
 		ReceiveBuffer: int(cfg.Collector.ReceiveBuffer), Sockets: cfg.Collector.Sockets,
-		Journal: journalConfig(cfg),
-		Decoder: decoderConfig(cfg.Decoder),
+		RatesFile: filepath.Join(cfg.DataDir, "sampling-rates.json"),
+		Journal:   journalConfig(cfg),
+		Decoder:   decoderConfig(cfg.Decoder),
 	}, flows, registry, logger.Named("collector"))
 	if err != nil {
 		return err
@@ -111,9 +112,10 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	if err != nil {
 		return err
 	}
+	rates := &samplingRates{store: flows, collector: flowCollector, logger: logger.Named("snmp")}
 	r := &readiness{supervisor: supervisor, store: flows, collector: flowCollector}
 	ui, err := httpui.New(httpui.Config{Listen: cfg.HTTP.Listen, AllowedHosts: cfg.HTTP.AllowedHosts, Version: programVersion()},
-		httpui.Dependencies{Flows: flows, Live: flowCollector.Exporters, Templates: flowCollector.Templates, Problems: r.problems, Inventory: flows, Poller: poller, Seen: keeper.Seen, RatesChanged: func(context.Context) error { return nil }, Warnings: flowCollector.Warnings, Journal: journalStatus(flowCollector), Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http")})
+		httpui.Dependencies{Flows: flows, Live: flowCollector.Exporters, Templates: flowCollector.Templates, Problems: r.problems, Inventory: flows, Poller: poller, Seen: keeper.Seen, RatesChanged: rates.sync, Warnings: flowCollector.Warnings, Journal: journalStatus(flowCollector), Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http")})
 	if err != nil {
 		return err
 	}
@@ -140,6 +142,7 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 		group.Go(func() error { return keeper.Run(groupCtx) })
 		group.Go(func() error { return poller.Run(groupCtx) })
 		group.Go(func() error { return calibrator.Run(groupCtx) })
+		group.Go(func() error { return rates.Run(groupCtx) })
 		group.Go(func() error { return store.NewRollups(flows, name, flowCollector.StoredUntil).Run(groupCtx) })
 		notify(systemd.SdNotifyReady, logger)
 		announce(flowCollector, cfg, logger)

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
+	"net/netip"
 	"path/filepath"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/nfstats/nfstats/collector"
 	"github.com/nfstats/nfstats/configs"
+	"github.com/nfstats/nfstats/decoder/netflow"
 	"github.com/nfstats/nfstats/snmp"
 	"github.com/nfstats/nfstats/store"
 )
@@ -37,4 +41,51 @@ func snmpConfig(cfg *configs.Config) snmp.Config {
 		config.Devices = append(config.Devices, snmp.Device{Address: d.Address, Host: d.Host, Port: uint16(d.Port), Name: d.Name, Credential: credential, Label: d.Credential})
 	}
 	return config
+}
+
+// samplingRates brings the sampling rates that operators set, here or at another
+// collector of the same store, to the decoders.
+type samplingRates struct {
+	store     *store.Store
+	collector *collector.Collector
+	logger    *zap.Logger
+}
+
+// syncInterval is the time between two looks at the rates in the store.
+const syncInterval = 15 * time.Second
+
+// Run brings them until ctx ends.
+func (r *samplingRates) Run(ctx context.Context) error {
+	var last string
+	for {
+		switch err := r.sync(ctx); {
+		case err == nil:
+			last = ""
+		case ctx.Err() == nil && err.Error() != last:
+			r.logger.Warn("sampling rates that operators set are not known", zap.Error(err))
+			last = err.Error()
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(syncInterval):
+		}
+	}
+}
+
+// sync brings the rates that are in the store now.
+func (r *samplingRates) sync(ctx context.Context) error {
+	set, err := r.store.SamplingRates(ctx)
+	if err != nil {
+		return err
+	}
+	overrides := make([]netflow.SamplingOverride, 0, len(set))
+	for _, s := range set {
+		o := netflow.SamplingOverride{Exporters: netip.PrefixFrom(s.Exporter, s.Exporter.BitLen()), Rate: s.Rate}
+		if s.IfIndex != 0 {
+			o.Interface = &s.IfIndex
+		}
+		overrides = append(overrides, o)
+	}
+	return r.collector.SetSamplingRates(ctx, overrides)
 }

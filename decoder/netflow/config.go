@@ -57,11 +57,22 @@ type Config struct {
 // A SamplingOverride sets the sampling rate of exporters, or of a part of one.
 // Of several that match, the one with an interface wins, then the one with a
 // domain, then the longest prefix, then the first in the list.
+//
+// An override may begin at a time. What is received before is decoded without
+// it, however late that is decoded, or decoded again. Of several for the same
+// exporters, domain and interface the one that began last holds.
 type SamplingOverride struct {
-	Exporters netip.Prefix
-	Domain    *uint32 // nil: every observation domain
-	Interface *uint32 // nil: every interface; else ifIndex where the flow came in, or went out if it did not come in anywhere
-	Rate      uint32  // one packet in Rate is sampled; at least 1
+	Exporters netip.Prefix `json:"exporters"`
+	Domain    *uint32      `json:"domain,omitempty"`    // nil: every observation domain
+	Interface *uint32      `json:"interface,omitempty"` // nil: every interface; else ifIndex where the flow came in, or went out if it did not come in anywhere
+	Rate      uint32       `json:"rate"`                // one packet in Rate is sampled; 0: no override any more, where it began at a time
+	SinceMs   int64        `json:"since_ms"`            // receive time from which on it holds, Unix milliseconds; 0: always
+}
+
+// Same reports whether two overrides are for the same exporters, domain and interface.
+func (o SamplingOverride) Same(other SamplingOverride) bool {
+	same := func(a, b *uint32) bool { return a == b || a != nil && b != nil && *a == *b }
+	return o.Exporters == other.Exporters && same(o.Domain, other.Domain) && same(o.Interface, other.Interface)
 }
 
 // Default returns the limits that suit a provider's edge: hundreds of routers
@@ -110,7 +121,7 @@ func (c Config) Validate() error {
 	complain(c.MaxWaiting < 0, "waiting_time is negative: %s", c.MaxWaiting)
 	for _, o := range c.SamplingOverrides {
 		complain(!o.Exporters.IsValid(), "a sampling override has no valid prefix of exporters")
-		complain(o.Rate == 0, "the sampling override for %s has rate 0", o.Exporters)
+		complain(o.Rate == 0 && o.SinceMs == 0, "the sampling override for %s has rate 0", o.Exporters)
 	}
 	for _, p := range append(append([]netip.Prefix(nil), c.SharedAddresses...), c.LittleEndianSampling...) {
 		complain(!p.IsValid(), "a prefix of exporters is not valid")

@@ -52,6 +52,23 @@ func New(config Config) (*Decoder, error) {
 	return &Decoder{config: config, exporters: map[exporterKey]*exporter{}}, nil
 }
 
+// SetSamplingOverrides replaces Config.SamplingOverrides. So that decoding the
+// same datagrams again makes the same rows, what is new in them must begin later
+// than anything decoded yet was received.
+func (d *Decoder) SetSamplingOverrides(overrides []SamplingOverride) error {
+	config := d.config
+	config.SamplingOverrides = overrides
+	if err := config.Validate(); err != nil {
+		return fmt.Errorf("set sampling rates: %w", err)
+	}
+	d.config = config
+	for _, e := range d.order {
+		e.rates.configured = overridesFor(overrides, e.address)
+		e.rates.enforce(e.lastMs)
+	}
+	return nil
+}
+
 // message is the datagram that is being decoded.
 type message struct {
 	exporter *exporter
@@ -93,6 +110,9 @@ func (d *Decoder) Decode(receivedMs int64, source netip.AddrPort, payload []byte
 		return d.refuse(source, version, ReasonTooManyExporters, len(payload))
 	}
 	e.lastMs = receivedMs
+	if receivedMs < e.rates.from || receivedMs >= e.rates.until {
+		e.rates.enforce(receivedMs)
+	}
 	e.counters.Datagrams++
 	e.counters.Bytes += uint64(len(payload))
 	first := b.Len()

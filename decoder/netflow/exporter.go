@@ -88,8 +88,8 @@ func (d *Decoder) keyOf(source netip.AddrPort) exporterKey {
 func (d *Decoder) newExporter(key exporterKey) *exporter {
 	e := &exporter{key: key, address: netip.AddrFrom16(key.address).Unmap()}
 	e.little = anyContains(d.config.LittleEndianSampling, e.address)
-	e.rates.overrides = overridesFor(d.config.SamplingOverrides, e.address)
-	e.rates.perInterface = slices.ContainsFunc(e.rates.overrides, func(o SamplingOverride) bool { return o.Interface != nil })
+	e.rates.configured = overridesFor(d.config.SamplingOverrides, e.address)
+	e.rates.enforce(0)
 	return e
 }
 

@@ -1,6 +1,7 @@
 package netflow
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 )
@@ -24,8 +25,10 @@ type sampledRate struct {
 
 // rateTable is what an exporter's domains share.
 type rateTable struct {
-	overrides    []SamplingOverride // that concern this exporter, the strongest first
+	configured   []SamplingOverride // that concern this exporter, the strongest first
+	overrides    []SamplingOverride // those in force
 	perInterface bool               // one of them names an interface
+	from, until  int64              // receive times, half open, between which they are in force
 
 	announced map[uint32]int         // how often each rate is announced
 	samplers  map[uint64]uint32      // by sampler ID, the last announced in any domain
@@ -68,6 +71,33 @@ func overridesFor(all []SamplingOverride, address netip.Addr) []SamplingOverride
 	}
 	slices.SortStableFunc(matching, func(a, b SamplingOverride) int { return weight(b) - weight(a) })
 	return matching
+}
+
+// enforce finds the overrides in force at a receive time.
+func (r *rateTable) enforce(receivedMs int64) {
+	r.from, r.until = math.MinInt64, math.MaxInt64
+	r.overrides, r.perInterface = nil, false
+	for _, o := range r.configured {
+		if o.SinceMs > receivedMs {
+			r.until = min(r.until, o.SinceMs)
+			continue
+		}
+		if o.SinceMs > 0 {
+			r.from = max(r.from, o.SinceMs)
+		}
+		newest := o // for the same, that has begun
+		for _, other := range r.configured {
+			if other.Same(o) && other.SinceMs > newest.SinceMs && other.SinceMs <= receivedMs {
+				newest = other
+			}
+		}
+		withdrawn := newest.Rate == 0 && o.SinceMs == 0 // what holds always is back
+		if o.Rate != 0 && (newest == o || withdrawn) {
+			r.overrides = append(r.overrides, o)
+			r.perInterface = r.perInterface || o.Interface != nil
+		}
+	}
+	r.state++
 }
 
 // override returns the strongest override for a domain and interface, 0 if none.
