@@ -65,8 +65,8 @@ var none = netip.Prefix{}
 
 func prefix(text string) netip.Prefix { return netip.MustParsePrefix(text) }
 
-// systems is the Internet, the most popular first. The addresses are some of
-// those that these systems announce.
+// systems is the Internet, the most popular first; tail is the rest. The addresses
+// are about those that these systems announce.
 var systems = []system{
 	{15169, false, true, 0.60, prefix("142.250.0.0/15"), prefix("2a00:1450::/32"), []application{quic, web}},
 	{2906, false, true, 0.70, prefix("45.57.0.0/17"), prefix("2a00:86c0::/32"), []application{web}},

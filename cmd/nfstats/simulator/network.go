@@ -109,6 +109,7 @@ func New(c Config) (*Network, error) {
 	}
 	for i := range customers {
 		n.connect(&customers[i])
+		n.connectTail(&customers[i], i)
 	}
 	n.planAttack()
 	return n, nil
