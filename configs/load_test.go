@@ -26,7 +26,7 @@ func TestDefaults(t *testing.T) {
 		Collector: Collector{
 			Listen: []string{":2055", ":4739"}, ReceiveBuffer: 16 << 20,
 			Allow:     []Network{},
-			BlockSize: 6 << 20, BlockAge: time.Second,
+			BlockSize: 5 << 20, BlockAge: time.Second,
 			Journal: Journal{MaxSize: 10 << 30, SegmentSize: 64 << 20, SyncInterval: time.Second, Memory: 256 << 20},
 		},
 		Decoder: Decoder{SamplingOverrides: []SamplingOverride{}, SharedAddresses: []Network{}, LittleEndianSampling: []Network{},

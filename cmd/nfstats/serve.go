@@ -25,9 +25,9 @@ import (
 	"github.com/nfstats/nfstats/store/engine"
 )
 
-// gcPercent makes the garbage collector run at a third of its usual garbage. Nearly
+// gcPercent makes the garbage collector run at a quarter of its usual garbage. Nearly
 // all of the daemon's memory are columns without pointers, which cost it nothing.
-const gcPercent = 33
+const gcPercent = 25
 
 func newServeCommand(file *string) *cobra.Command {
 	return &cobra.Command{

@@ -26,7 +26,7 @@ func Default() Config {
 		MaxSize:      8 << 30,
 		SyncInterval: time.Second,
 		MemoryBound:  64 << 20,
-		BlockSize:    6 << 20,
+		BlockSize:    5 << 20,
 		BlockAge:     time.Second,
 		RejectedSize: 1 << 30,
 	}
