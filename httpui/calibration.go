@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/nfstats/nfstats/snmp"
@@ -110,18 +111,24 @@ func (s *Server) describeCalibration(ctx context.Context, q store.CalibrationQue
 		byWay[row.Way] = append(byWay[row.Way], row)
 		samples[row.Way] = append(samples[row.Way], snmp.SampleOf(row))
 	}
+	evidence := func(way store.Way, usual uint32) calibration.Evidence {
+		opposite := way
+		opposite.Direction = map[string]string{"in": "out", "out": "in"}[way.Direction]
+		return calibration.Evidence{Samples: newest(samples[way]), Opposite: newest(samples[opposite]), Outgoing: way.Direction == "out",
+			Lost: lost[way.Exporter], System: names[way.Exporter].Description, Usual: usual}
+	}
+	suggestions := map[netip.Addr][]uint32{}
+	for _, way := range order {
+		suggestions[way.Exporter] = append(suggestions[way.Exporter], calibration.Diagnose(evidence(way, 0)).SuggestedRate)
+	}
 	answers := []calibrationAnswer{}
 	for _, way := range order {
 		if direction != "" && way.Direction != direction {
 			continue
 		}
-		opposite := way
-		opposite.Direction = map[string]string{"in": "out", "out": "in"}[way.Direction]
-		evidence := calibration.Evidence{Samples: newest(samples[way]), Opposite: newest(samples[opposite]), Outgoing: way.Direction == "out",
-			Lost: lost[way.Exporter], System: names[way.Exporter].Description}
 		i := known[store.Way{Exporter: way.Exporter, IfIndex: way.IfIndex}]
 		a := calibrationAnswer{Exporter: way.Exporter, ExporterName: names[way.Exporter].Name, IfIndex: way.IfIndex, Name: i.Name, Description: i.Description, Direction: way.Direction}
-		a.diagnose(calibration.Diagnose(evidence))
+		a.diagnose(calibration.Diagnose(evidence(way, calibration.Usual(suggestions[way.Exporter]))), i.Edit.SamplingRate, names[way.Exporter].SamplingRate)
 		a.buckets(byWay[way], q.Exporter.IsValid())
 		answers = append(answers, a)
 	}
@@ -133,8 +140,14 @@ func newest(samples []calibration.Sample) []calibration.Sample {
 	return samples[max(0, len(samples)-36):]
 }
 
-func (a *calibrationAnswer) diagnose(d calibration.Diagnosis) {
+// diagnose fills in a diagnosis. A rate that is set already, at the interface or
+// the exporter, is not suggested again.
+func (a *calibrationAnswer) diagnose(d calibration.Diagnosis, set ...uint32) {
 	a.Kind, a.Diagnosis, a.Fix, a.SuggestedRate = string(d.Kind), d.Words, d.Fix, d.SuggestedRate
+	if d.SuggestedRate > 0 && slices.Contains(set, d.SuggestedRate) {
+		a.Diagnosis += " That rate is set now; the next buckets show it."
+		a.Fix, a.SuggestedRate = "", 0
+	}
 }
 
 // buckets fills in the buckets, if they are wanted, and what the newest final one tells.

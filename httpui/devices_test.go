@@ -223,6 +223,9 @@ func TestCalibrationIsDiagnosedAndAccepted(t *testing.T) {
 			t.Errorf("%s: %d %s", step.body, code, answer)
 		}
 	}
+	if _, answer := send(s, "GET", "/api/v1/calibration", ""); !strings.Contains(answer, "That rate is set now") || strings.Contains(answer, `"suggested_sampling_rate":1000`) {
+		t.Errorf("suggested again: %s", answer)
+	}
 	if inventory.interfaces[0].Edit.SamplingRate != 1000 || inventory.exporters[0].SamplingRate != 1000 || *changes != 2 {
 		t.Errorf("%+v %+v after %d changes", inventory.interfaces, inventory.exporters, *changes)
 	}

@@ -2,6 +2,7 @@ package calibration
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -176,7 +177,7 @@ func TestSpecialBuckets(t *testing.T) {
 		factor  float64
 	}{
 		{"no SNMP", Sample{SNMP: -1, Flow: 1e9, Packets: 5000, Final: true}, Options{}, None, ReasonNoSNMP, 0},
-		{"provisional", Sample{SNMP: 1e9, Flow: 1e8, Packets: 500}, Options{}, Applied, ReasonProvisional, 1 / 0.95},
+		{"provisional", Sample{SNMP: 1e9, Flow: 1e8, Packets: 500, Rate: 1000}, Options{}, Applied, ReasonProvisional, 1 / 0.95},
 		{"few samples follow the history", Sample{SNMP: 1e9, Flow: 3e8, Packets: 1, Rate: 1000, Final: true}, Options{}, Applied, "", 1.064},
 		{"left alone", good, Options{Unsampled: true}, None, ReasonUnsampled, 0},
 		{"SNMP counts nothing", Sample{SNMP: 0, Flow: 1e9, Packets: 5000, Final: true}, Options{}, Refused, ReasonHigh, 0},
@@ -190,5 +191,47 @@ func TestSpecialBuckets(t *testing.T) {
 	}
 	if got := Calibrate(nil, Options{}); got.Status != None || got.Factor != 0 {
 		t.Errorf("of nothing: %+v", got)
+	}
+}
+
+// When an operator corrects a rate, what was before says nothing any more.
+func TestACorrectedRateCountsAtOnce(t *testing.T) {
+	r := newRouter(11)
+	r.announced = 100
+	wrong := r.samples(r.run(181))
+	r.announced = 1000
+	right := r.samples(r.run(61))
+	samples := slices.Clone(wrong)
+	for i, s := range right[1:] {
+		s.Bucket = wrong[len(wrong)-1].Bucket + int64(i+1)*BucketSeconds
+		provisional := s
+		provisional.Final = false
+		for _, next := range []Sample{provisional, s} {
+			got := Calibrate(append(slices.Clone(samples), next), Options{})
+			if got.Status != Applied || math.Abs(got.Factor*s.Flow/s.SNMP-1) > 0.25 || next.Final && math.Abs(got.Factor*s.Flow/s.SNMP-1) > 0.02 {
+				t.Errorf("bucket %d after the change: %+v of %+v", i, got, next)
+			}
+		}
+		samples = append(samples, s)
+		if d := Diagnose(Evidence{Samples: samples, Opposite: samples}); i >= 1 && d.Kind != KindGood {
+			t.Errorf("bucket %d after the change: %+v", i, d)
+		}
+	}
+	if n := len(Recent(samples)); n != len(right)-1 {
+		t.Errorf("%d recent samples, want %d", n, len(right)-1)
+	}
+}
+
+func TestInterfacesOfAnExporterAgree(t *testing.T) {
+	if usual := Usual([]uint32{0, 1024, 1000, 0, 1000, 0, 0}); usual != 1000 {
+		t.Errorf("usual rate %d", usual)
+	}
+	if usual := Usual([]uint32{0}); usual != 0 {
+		t.Errorf("usual rate %d of none", usual)
+	}
+	for rate, want := range map[float64]uint32{1020: 1000, 1300: 1300, 500: 500} {
+		if got := nearRate(rate, 1000); got != want {
+			t.Errorf("%v: %d, want %d", rate, got, want)
+		}
 	}
 }

@@ -32,6 +32,7 @@ type Evidence struct {
 	Outgoing bool     // the direction is out
 	Lost     float64  // share of the exporter's datagrams that did not arrive, 0 to 1
 	System   string   // the agent's sysDescr: the vendor, for the fix
+	Usual    uint32   // sampling rate that other interfaces of the exporter suggest, 0 for none
 }
 
 // A Diagnosis says what is the matter and what helps.
@@ -91,7 +92,7 @@ func (s summary) idle() bool {
 
 // Diagnose returns the most likely finding.
 func Diagnose(e Evidence) Diagnosis {
-	s, opposite := summarize(e.Samples), summarize(e.Opposite)
+	s, opposite := summarize(Recent(e.Samples)), summarize(Recent(e.Opposite))
 	percent := fmt.Sprintf("%.0f %%", 100*s.coverage)
 	if s.coverage < 0.1 {
 		percent = fmt.Sprintf("%.2g %%", 100*s.coverage)
@@ -127,7 +128,7 @@ func (e Evidence) tooMuch(s summary, percent string, found func(Kind, string, ..
 	case doubled, near2, s.rate <= 1:
 		return found(KindBothExported, "Flows show %s of what SNMP counts: ingress and egress are both exported, so traffic is counted twice.", percent)
 	case steady(s):
-		if rate := nearRate(float64(s.rate) / s.coverage); rate > 0 {
+		if rate := nearRate(float64(s.rate)/s.coverage, e.Usual); rate > 0 {
 			d := found(KindRateWrong, "Flows show %s of what SNMP counts: 1:%d is announced or set, it looks like 1:%d.", percent, s.rate, rate)
 			d.SuggestedRate = rate
 			return d
@@ -138,7 +139,7 @@ func (e Evidence) tooMuch(s summary, percent string, found func(Kind, string, ..
 
 // tooLittle tells a missing or wrong rate from loss and from traffic that is not sampled.
 func (e Evidence) tooLittle(s, opposite summary, oppositeGood bool, percent string, found func(Kind, string, ...any) Diagnosis) Diagnosis {
-	rate := nearRate(float64(max(s.rate, 1)) / s.coverage)
+	rate := nearRate(float64(max(s.rate, 1))/s.coverage, e.Usual)
 	switch {
 	case e.Lost > 0.02 && math.Abs(1-e.Lost-s.coverage) < 0.1+0.25*e.Lost:
 		return found(KindLost, "Flows show %s of what SNMP counts: %.0f %% of the exporter's datagrams were lost on the way.", percent, 100*e.Lost)
@@ -152,7 +153,7 @@ func (e Evidence) tooLittle(s, opposite summary, oppositeGood bool, percent stri
 		d := found(KindRateMissing, "Flows show %s of what SNMP counts: the sampling rate is missing, it looks like 1:%d.", percent, rate)
 		d.SuggestedRate = rate
 		return d
-	case rate > 1 && (s.coverage < amberLow || rate == opposite.suggested()):
+	case rate > 1 && (s.coverage < amberLow || rate == opposite.suggested(e.Usual)):
 		d := found(KindRateWrong, "Flows show %s of what SNMP counts: 1:%d is announced or set, it looks like 1:%d.", percent, s.rate, rate)
 		d.SuggestedRate = rate
 		return d
@@ -160,11 +161,11 @@ func (e Evidence) tooLittle(s, opposite summary, oppositeGood bool, percent stri
 	return found(KindPartial, "Flows show %s of what SNMP counts: a part of the traffic is not sampled (IPv6, MPLS, multicast), or the rate is a little off.", percent)
 }
 
-func (s summary) suggested() uint32 {
+func (s summary) suggested(usual uint32) uint32 {
 	if s.coverage == 0 || !steady(s) {
 		return 0
 	}
-	return nearRate(float64(max(s.rate, 1)) / s.coverage)
+	return nearRate(float64(max(s.rate, 1))/s.coverage, usual)
 }
 
 // steady reports whether a single wrong number can explain the coverage: loss
@@ -179,8 +180,12 @@ var commonRates = []uint32{2, 4, 5, 8, 10, 16, 20, 25, 32, 50, 64, 100, 128, 200
 	5000, 8000, 8192, 10000, 16000, 16384, 20000, 25000, 32000, 32768, 40000, 50000, 65535, 65536, 100000, 131072, 200000, 262144, 500000, 524288, 1000000, 1048576}
 
 // nearRate returns the common sampling rate that is nearest, or the rate rounded
-// to two digits where none is within a tenth. 0: it is no rate.
-func nearRate(rate float64) uint32 {
+// to two digits where none is within a tenth. The usual rate comes first. 0: it
+// is no rate.
+func nearRate(rate float64, usual uint32) uint32 {
+	if usual > 0 && math.Abs(float64(usual)-rate) <= 0.1*rate {
+		return usual
+	}
 	if math.IsNaN(rate) || rate < 1.5 || rate > 1<<24 {
 		return 0
 	}
@@ -195,4 +200,17 @@ func nearRate(rate float64) uint32 {
 	}
 	unit := math.Pow(10, math.Floor(math.Log10(rate))-1)
 	return uint32(max(1, math.Round(rate/unit)*unit))
+}
+
+// Usual returns the sampling rate that most of the suggestions of an exporter's
+// interfaces stand for, 0 without any: 1000 and 1024 are too near for one alone.
+func Usual(suggestions []uint32) (usual uint32) {
+	votes, most := map[uint32]int{}, 0
+	for _, rate := range suggestions {
+		votes[rate]++
+		if n := votes[rate]; rate > 0 && (n > most || n == most && rate < usual) {
+			usual, most = rate, n
+		}
+	}
+	return usual
 }

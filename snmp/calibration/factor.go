@@ -89,6 +89,9 @@ func Calibrate(samples []Sample, options Options) Result {
 	}
 	s := samples[len(samples)-1]
 	past, weight := history(samples[:len(samples)-1])
+	if s.contradicts(past, samples[:len(samples)-1]) {
+		past, weight = 0, 0
+	}
 	result := Result{Status: None}
 	if s.SNMP > 0 {
 		result.Coverage = s.Flow / s.SNMP
@@ -128,6 +131,16 @@ func Calibrate(samples []Sample, options Options) Result {
 	return result
 }
 
+// contradicts reports whether history is about another time: a final sample of
+// many packets is far from it, or the sampling rate is another one.
+func (s Sample) contradicts(past float64, before []Sample) bool {
+	if s.SNMP <= 0 || s.Flow <= 0 || s.Packets < historyPackets || agree(s, math.Log(s.SNMP/s.Flow)-past) {
+		return false
+	}
+	last := known(before)
+	return s.Final || len(last) > 0 && last[len(last)-1].Rate != s.Rate
+}
+
 // apply passes a factor through the gates.
 func (r *Result) apply(factor float64, options Options) {
 	r.Factor = factor
@@ -161,17 +174,14 @@ func expectedPackets(s Sample) float64 {
 // sampled packets that it rests on, older ones for less. A single odd bucket does
 // not count: each is replaced by the median of itself and its two neighbours.
 func history(samples []Sample) (mean, weight float64) {
-	var factors, packets []float64
-	for _, s := range samples[max(0, len(samples)-HistoryBuckets):] {
-		if s.Final && s.SNMP > 0 && s.Flow > 0 {
-			factors = append(factors, math.Log(s.SNMP/s.Flow))
-			packets = append(packets, float64(s.Packets))
-		}
-	}
+	samples = known(samples)
+	samples = samples[max(0, len(samples)-HistoryBuckets):]
+	samples = samples[changePoint(samples):]
+	factors := logFactors(samples)
 	var sum float64
-	for i := range factors {
+	for i, s := range samples {
 		near := slices.Clone(factors[max(0, i-1):min(len(factors), i+2)])
-		w := packets[i] * math.Pow(decay, float64(len(factors)-1-i))
+		w := float64(s.Packets) * math.Pow(decay, float64(len(factors)-1-i))
 		sum += w * median(near)
 		weight += w
 	}
@@ -179,6 +189,65 @@ func history(samples []Sample) (mean, weight float64) {
 		return 0, 0
 	}
 	return sum / weight, weight
+}
+
+// known returns the final samples whose factor is known.
+func known(samples []Sample) (some []Sample) {
+	for _, s := range samples {
+		if s.Final && s.SNMP > 0 && s.Flow > 0 {
+			some = append(some, s)
+		}
+	}
+	return some
+}
+
+func logFactors(samples []Sample) []float64 {
+	factors := make([]float64, len(samples))
+	for i, s := range samples {
+		factors[i] = math.Log(s.SNMP / s.Flow)
+	}
+	return factors
+}
+
+// step is by how much the logarithm of a factor differs after somebody has
+// changed a sampling rate, or sampling itself: 1.5-fold. Noise adds to it.
+const step = 0.4
+
+// changePoint returns the index of the first sample since when the factor is
+// about what it is now: with another sampling rate before it, or two in a row
+// that differ from the newest three. The samples are known ones.
+func changePoint(samples []Sample) int {
+	n := len(samples)
+	factors := logFactors(samples)
+	now := median(slices.Clone(factors[max(0, n-3):]))
+	for i := n - 1; i > 0; i-- {
+		before := samples[i-1]
+		if before.Rate != samples[i].Rate && !agree(before, factors[i-1]-factors[i]) {
+			return i
+		}
+		if i < n-1 && !agree(samples[i], factors[i]-now) && !agree(before, factors[i-1]-now) {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// agree reports whether a difference to the logarithm of a sample's factor may be noise.
+func agree(s Sample, difference float64) bool {
+	return math.Abs(difference) < step+3*1.5/math.Sqrt(float64(max(s.Packets, 1)))
+}
+
+// Recent returns the samples since somebody changed a sampling rate, or sampling
+// itself, as far as factors tell.
+func Recent(samples []Sample) []Sample {
+	some := known(samples)
+	at := changePoint(some)
+	if at == 0 {
+		return samples
+	}
+	from := some[at].Bucket
+	i := slices.IndexFunc(samples, func(s Sample) bool { return s.Bucket == from })
+	return samples[i:]
 }
 
 // median returns the median of values, which it sorts.
