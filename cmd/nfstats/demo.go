@@ -32,7 +32,7 @@ type demoOptions struct {
 const (
 	// demoRate is about the mean of the flows that the simulated routers export,
 	// over a day, at scale one, in flows/s.
-	demoRate = 112
+	demoRate = 124
 	// maxDemoRate keeps the traffic below the speed of the interfaces.
 	maxDemoRate = 2000
 	// demoAttacks is the mean time between two attacks.

@@ -62,6 +62,21 @@ func stored(t *testing.T, c Config, length time.Duration) (*run, *store.Store) {
 	return r, s
 }
 
+// entered returns the octets that truly entered each interface, by source AS.
+func (r *run) entered(from, to time.Time) map[way]map[uint32]float64 {
+	truth := map[way]map[uint32]float64{}
+	for _, traffic := range r.traffic {
+		k := way{router: traffic.Router, ifIndex: traffic.InIf}
+		if truth[k] == nil {
+			truth[k] = map[uint32]float64{}
+		}
+		if !traffic.Start.Before(from) && traffic.Start.Before(to) {
+			truth[k][as16(traffic.SrcAS)] += float64(traffic.Octets)
+		}
+	}
+	return truth
+}
+
 // TestQueriesTellTheTruth: what a user is shown is what was sent, although a
 // quarter of the datagrams of one router and a fifth of another's are lost, which flows
 // alone cannot know; and slices are as wrong as their error bars say. (Where
@@ -71,20 +86,7 @@ func TestQueriesTellTheTruth(t *testing.T) {
 	from, to := begin.Add(5*time.Minute), begin.Add(50*time.Minute)
 	faults := map[string]Faults{"core2.ams": {Loss: 0.25, RefreshDelay: 15 * time.Second}, "edge1.ham": {Loss: 0.2}}
 	r, s := stored(t, Config{Seed: 21, Start: begin, Step: 5 * time.Second, Faults: faults}, 58*time.Minute)
-	type key struct {
-		router string
-		in     uint32
-	}
-	truth := map[key]map[uint32]float64{}
-	for _, traffic := range r.traffic {
-		k := key{traffic.Router, traffic.InIf}
-		if truth[k] == nil {
-			truth[k] = map[uint32]float64{}
-		}
-		if !traffic.Start.Before(from) && traffic.Start.Before(to) {
-			truth[k][as16(traffic.SrcAS)] += float64(traffic.Octets)
-		}
-	}
+	truth := r.entered(from, to)
 	seconds := to.Sub(from).Seconds()
 	held, all, checked := 0, 0, 0
 	for k, slices := range truth {
@@ -92,7 +94,7 @@ func TestQueriesTellTheTruth(t *testing.T) {
 		for _, octets := range slices {
 			total += octets
 		}
-		selected, err := filter.Parse(fmt.Sprintf("in_if = %s/%d", r.network.Router(k.router).Address(), k.in))
+		selected, err := filter.Parse(fmt.Sprintf("in_if = %s/%d", r.network.Router(k.router).Address(), k.ifIndex))
 		if err != nil {
 			t.Fatal(err)
 		}
