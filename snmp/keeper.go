@@ -27,6 +27,8 @@ type Keeper struct {
 	wanted  map[netip.Addr]map[uint32]bool
 	seen    map[store.Way]store.Seen // without direction
 	polled  map[netip.Addr]bool      // devices that were walked: their options data tell nothing new
+
+	announced map[netip.AddrPort]netflow.ExporterNames // as they are kept; owned by Run
 }
 
 const (
@@ -44,7 +46,7 @@ const (
 
 // NewKeeper makes a keeper. names returns what exporters told in options data.
 func NewKeeper(s *store.Store, names func(context.Context) ([]netflow.ExporterNames, error), registry prometheus.Registerer, logger *zap.Logger) *Keeper {
-	k := &Keeper{store: s, names: names, logger: logger, polled: map[netip.Addr]bool{},
+	k := &Keeper{store: s, names: names, logger: logger, polled: map[netip.Addr]bool{}, announced: map[netip.AddrPort]netflow.ExporterNames{},
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{Name: "nfstats_snmp_dropped_readings_total", Help: "Readings lost because ClickHouse took none for too long."})}
 	registry.MustRegister(k.dropped)
 	return k
@@ -188,6 +190,7 @@ func (k *Keeper) keepNames(ctx context.Context) error {
 	}
 	var problems []error
 	for _, n := range names {
+		problems = append(problems, k.keepAnnounced(ctx, n))
 		k.mu.Lock()
 		polled := k.polled[n.Address.Unmap()]
 		k.mu.Unlock()

@@ -49,6 +49,18 @@ CREATE TABLE IF NOT EXISTS interface_edits (
     updated_at DateTime64(3, 'UTC') DEFAULT now64(3)
 ) ENGINE = ReplacingMergeTree(updated_at) ORDER BY (exporter_addr, if_key);
 
+-- What else exporters name in options data: routing tables, applications and samplers.
+CREATE TABLE IF NOT EXISTS announced_names (
+    exporter_addr IPv6,
+    kind LowCardinality(String), -- vrf, application or sampler
+    observation_domain_id UInt32,
+    id String, -- a number; of applications engine:selector (RFC 6759 section 4)
+    name String,
+    description String,
+    sampling_rate UInt32, -- of samplers, 0 if not told
+    updated_at DateTime64(3, 'UTC') DEFAULT now64(3)
+) ENGINE = ReplacingMergeTree(updated_at) ORDER BY (exporter_addr, kind, observation_domain_id, id);
+
 -- Names of autonomous systems, filled by nfstats from its embedded table; version tells which
 -- edition of it.
 
