@@ -18,6 +18,7 @@ type metrics struct {
 	notAllowed                    atomic.Uint64 // datagrams
 	rows, inserts, insertErrors   prometheus.Counter
 	refusedRows, refusedDatagrams prometheus.Counter
+	refusedLost                   prometheus.Counter
 	insertSeconds                 prometheus.Histogram
 }
 
@@ -38,6 +39,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		insertErrors:     counter("nfstats_store_insert_errors_total", "Inserts that ClickHouse refused or did not answer; they are tried again."),
 		refusedRows:      counter("nfstats_store_refused_flows_total", "Flow records that ClickHouse refused for their content; their datagrams were set aside."),
 		refusedDatagrams: counter("nfstats_store_refused_datagrams_total", "Datagrams that were set aside."),
+		refusedLost:      counter("nfstats_store_refused_lost_flows_total", "Flow records that ClickHouse refused for their content, and that could not be set aside because the journal had reached its size."),
 		insertSeconds:    seconds,
 	}
 }

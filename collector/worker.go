@@ -2,7 +2,9 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -197,7 +199,13 @@ func (w *worker) tryInsert(ctx context.Context, i insert) error {
 		c.metrics.inserted(rows, time.Since(start))
 	case store.Refused(err):
 		cause := err
-		if err = w.setAside(i, cause); err == nil {
+		if err = w.setAside(i, cause); errors.Is(err, os.ErrNotExist) {
+			// The journal reached its size meanwhile, and the block's segment is gone.
+			c.metrics.refusedLost.Add(float64(rows))
+			c.logger.Error("ClickHouse refuses flows for their content, and the journal does not have their datagrams any more: they are lost",
+				zap.String("block", i.token), zap.Int("flows", rows), zap.Error(cause))
+			err = nil
+		} else if err == nil {
 			c.metrics.setAside(rows, i.end-i.first)
 			c.logger.Error("ClickHouse refuses flows for their content; their datagrams are set aside, see: nfstats journal list",
 				zap.String("block", i.token), zap.Int("flows", rows), zap.Int("datagrams", i.end-i.first), zap.Error(cause))

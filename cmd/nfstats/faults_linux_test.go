@@ -83,23 +83,9 @@ func (f *faultTest) fillDisk() {
 		return
 	}
 	f.wasFull = true
-	filler := filepath.Join(f.tmpfs, "filler")
-	file, err := os.Create(filler)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	buffer := make([]byte, 1<<16)
-	for err == nil {
-		_, err = file.Write(buffer)
-	}
-	if !errors.Is(err, syscall.ENOSPC) {
-		f.t.Fatal(err)
-	}
+	release := f.fill(f.tmpfs)
 	time.Sleep(time.Duration(500+f.random.IntN(2500)) * time.Millisecond)
-	file.Close()
-	if err := os.Remove(filler); err != nil {
-		f.t.Fatal(err)
-	}
+	release()
 	f.eventually("the journal is on disk again", func() error {
 		if n, err := f.metric("nfstats_journal_memory_bytes"); err != nil || n > 0 {
 			return fmt.Errorf("%v bytes in memory: %v", n, err)
@@ -131,7 +117,9 @@ func TestFaults(t *testing.T) {
 	t.Logf("NFSTATS_FAULTS_SEED=%d", seed)
 	f := &faultTest{daemon: newDaemon(t, "NFSTATS_COLLECTOR_JOURNAL_SEGMENT_SIZE=2MiB", "NFSTATS_COLLECTOR_BLOCK_AGE=200ms", "NFSTATS_LOG_LEVEL=warn"),
 		random: rand.New(rand.NewPCG(seed, 0)), damaged: map[uint32]bool{}}
-	f.mountJournal()
+	if dir, ok := f.smallDisk("journal", "48m"); ok {
+		f.tmpfs = dir
+	}
 	f.record = startRecorder(t, filepath.Join(f.dir, "journal"))
 	before := udpCounters(t)
 	f.start()
@@ -150,21 +138,48 @@ func TestFaults(t *testing.T) {
 	f.compare(s, after.since(before), long)
 }
 
-// mountJournal gives the journal a file system of 48 MiB, where that is allowed.
-func (f *faultTest) mountJournal() {
-	dir := filepath.Join(f.dir, "journal")
+// smallDisk makes a folder of the daemon's a file system of its own, where that is
+// allowed; in CI it must be.
+func (d *daemon) smallDisk(name, size string) (dir string, ok bool) {
+	d.t.Helper()
+	dir = filepath.Join(d.dir, name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		f.t.Fatal(err)
+		d.t.Fatal(err)
 	}
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=48m,mode=0700"); err != nil {
-		return
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0700,size="+size); err != nil {
+		if os.Getenv("CI") == "true" {
+			d.t.Fatalf("mount a small disk: %v", err)
+		}
+		return dir, false
 	}
-	f.tmpfs = dir
-	f.t.Cleanup(func() {
+	d.t.Cleanup(func() {
 		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			f.t.Errorf("unmount %s: %v", dir, err)
+			d.t.Errorf("unmount %s: %v", dir, err)
 		}
 	})
+	return dir, true
+}
+
+// fill takes all room on the disk of a folder, until release.
+func (d *daemon) fill(dir string) (release func()) {
+	d.t.Helper()
+	file, err := os.Create(filepath.Join(dir, "filler"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	buffer := make([]byte, 1<<16)
+	for err == nil {
+		_, err = file.Write(buffer)
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		d.t.Fatal(err)
+	}
+	return func() {
+		file.Close()
+		if err := os.Remove(file.Name()); err != nil {
+			d.t.Fatal(err)
+		}
+	}
 }
 
 // settle waits until nothing is left to store.

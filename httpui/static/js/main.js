@@ -60,7 +60,8 @@ function showIngest(status) {
   const rate = rates.at(-2) ?? 0;
   if (!status) $('ingest').replaceChildren(h('span.dot.bad'), h('span', null, 'no answer from the server'));
   else if (!status.ready) $('ingest').replaceChildren(h('span.dot.bad'), h('span', { title: status.problems.join('\n') }, status.problems[0]));
-  else $('ingest').replaceChildren(h('span.dot'), h('span', null, h('b', null, si(rate, '')), ' flows/s'), h('span.muted', null, 'ready'));
+  else $('ingest').replaceChildren(h('span.dot'), h('span', null, h('b', null, si(rate, '')), ' flows/s'),
+    status.warnings?.length ? h('span.muted', { title: status.warnings.join('\n') }, status.warnings.length === 1 ? '1 warning' : `${status.warnings.length} warnings`) : h('span.muted', null, 'ready'));
 }
 
 function render() {

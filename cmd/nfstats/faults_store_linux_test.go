@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -150,10 +151,14 @@ func (d *daemon) journalOf() (s struct {
 
 // TestStatusTellsWhyTheJournalGrows takes ClickHouse away in several ways.
 func TestStatusTellsWhyTheJournalGrows(t *testing.T) {
+	var release func() // of the full disk
 	for _, c := range []struct {
 		name, reason string
 		away, back   func(d *daemon)
 	}{
+		{"disk full", "",
+			func(d *daemon) { release = d.fill(filepath.Join(d.dir, "clickhouse")) },
+			func(d *daemon) { release() }},
 		{"stopped", "",
 			func(d *daemon) { syscall.Kill(d.engineOf(), syscall.SIGSTOP) },
 			func(d *daemon) { syscall.Kill(d.engineOf(), syscall.SIGCONT) }},
@@ -173,6 +178,11 @@ func TestStatusTellsWhyTheJournalGrows(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			d := newDaemon(t)
+			if c.name == "disk full" {
+				if _, ok := d.smallDisk("clickhouse", "128m"); !ok {
+					t.Skip("this user may not mount a small disk")
+				}
+			}
 			d.start()
 			d.send("127.0.0.7", v5Datagram(0, 30))
 			d.expectNumber("the first flows are stored", "SELECT count() FROM flows", 30)
