@@ -146,11 +146,12 @@ func (c *Calibrator) calibrate(ctx context.Context, buckets []int64, final time.
 func calibrateWay(way store.Way, i store.Interface, intervals []calibration.Interval, flows map[int64]store.FlowSum, samples []calibration.Sample, buckets []int64, final time.Time) []store.CalibrationRow {
 	options := calibration.Options{Force: i.Edit.Force, Unsampled: i.Edit.Sampled == 0}
 	overhead := float64(Overhead(i))
+	bits32 := slices.ContainsFunc(intervals, func(i calibration.Interval) bool { return i.Bits32 })
 	var rows []store.CalibrationRow
 	for _, bucket := range buckets {
 		f := flows[bucket]
 		s := calibration.Sample{Bucket: bucket, SNMP: -1, Flow: f.Octets + overhead*f.Packets, Egress: f.Egress + overhead*f.EgressPackets,
-			Packets: f.Sampled, Rate: f.Rate, Final: !time.Unix(bucket, 0).Add(bucketLength).After(final)}
+			Packets: f.Sampled, Rate: f.Rate, Bits32: bits32, Final: !time.Unix(bucket, 0).Add(bucketLength).After(final)}
 		if in, out, ok := calibration.Octets(intervals, 1000*bucket, 1000*(bucket+calibration.BucketSeconds)); ok {
 			s.SNMP = in
 			if way.Direction == "out" {

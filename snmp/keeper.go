@@ -33,7 +33,7 @@ type Keeper struct {
 
 const (
 	// flushInterval is the time between two inserts of readings.
-	flushInterval = 2 * time.Second
+	flushInterval = 5 * time.Second
 	// lookInterval is the time between two looks at what flows name.
 	lookInterval = 30 * time.Second
 	// maxPending bounds the readings that wait for ClickHouse: about 60 MB.

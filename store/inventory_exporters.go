@@ -66,7 +66,7 @@ func (s *Store) ChangeExporter(ctx context.Context, exporter netip.Addr, change 
 		return fmt.Errorf("change exporter %s: %w", exporter, err)
 	}
 	if e.EditedName != old.EditedName {
-		return s.reloadNames(ctx)
+		s.reloadNames(ctx)
 	}
 	return nil
 }

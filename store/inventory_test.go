@@ -110,9 +110,7 @@ func TestInventory(t *testing.T) {
 	}
 	walk("xe-1", "xe-0") // renumbered
 	expect("renumbered", shown(), "xe-1 about xe-1 ", "Transit A about xe-0 uplink")
-	if err := s.reloadNames(ctx); err != nil {
-		t.Fatal(err)
-	}
+	s.reloadNames(ctx)
 	roll(t, s, "c", flowsOver(edge, 1, 2, now.Add(time.Hour), 1, 64500))
 	names := func(where string) (in, out string) {
 		t.Helper()

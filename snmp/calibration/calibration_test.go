@@ -179,6 +179,7 @@ func TestSpecialBuckets(t *testing.T) {
 		{"no SNMP", Sample{SNMP: -1, Flow: 1e9, Packets: 5000, Final: true}, Options{}, None, ReasonNoSNMP, 0},
 		{"provisional", Sample{SNMP: 1e9, Flow: 1e8, Packets: 500, Rate: 1000}, Options{}, Applied, ReasonProvisional, 1 / 0.95},
 		{"few samples follow the history", Sample{SNMP: 1e9, Flow: 3e8, Packets: 1, Rate: 1000, Final: true}, Options{}, Applied, "", 1.064},
+		{"32 bits", Sample{SNMP: 1e9, Flow: 9.5e8, Packets: 5000, Rate: 1000, Final: true, Bits32: true}, Options{}, Applied, ReasonBits32, 1 / 0.95},
 		{"left alone", good, Options{Unsampled: true}, None, ReasonUnsampled, 0},
 		{"SNMP counts nothing", Sample{SNMP: 0, Flow: 1e9, Packets: 5000, Final: true}, Options{}, Refused, ReasonHigh, 0},
 		{"nothing at all", Sample{Final: true}, Options{}, None, ReasonIdle, 0},

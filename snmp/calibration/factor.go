@@ -17,6 +17,7 @@ type Sample struct {
 	Packets uint64  // sampled, not scaled
 	Rate    uint32  // sampling rate behind most of Flow, 0 without flows
 	Final   bool    // no more flows are expected
+	Bits32  bool    // SNMP comes from counters of 32 bits, which is less sure
 }
 
 // Status says what queries do with a bucket's factor.
@@ -41,6 +42,7 @@ const (
 	ReasonForced      = "forced by the operator"
 	ReasonUnsampled   = "not sampled"
 	ReasonProvisional = "provisional"
+	ReasonBits32      = "counters of 32 bits"
 )
 
 // A Result is what follows for a bucket.
@@ -127,6 +129,9 @@ func Calibrate(samples []Sample, options Options) Result {
 		n := float64(s.Packets)
 		trust := historyPackets * min(1, weight/historyPackets)
 		result.apply(math.Exp((n*math.Log(result.FactorRaw)+trust*past)/(n+trust)), options)
+	}
+	if s.Bits32 && result.Reason == "" {
+		result.Reason = ReasonBits32
 	}
 	return result
 }

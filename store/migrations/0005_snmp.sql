@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS if_counters (
     counter_bits UInt8
 )
 ENGINE = MergeTree
-PARTITION BY toYYYYMM(time)
+PARTITION BY toDate(time)
 ORDER BY (exporter_addr, if_index, time)
 TTL toDateTime(time) + INTERVAL 400 DAY
 SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 1000;
