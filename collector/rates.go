@@ -47,6 +47,12 @@ func (r *operatorRates) load() error {
 	return nil
 }
 
+// over returns a decoder's configuration with the operators' rates before its own.
+func (r *operatorRates) over(config netflow.Config) netflow.Config {
+	config.SamplingOverrides = append(slices.Clone(r.overrides), config.SamplingOverrides...)
+	return config
+}
+
 // update returns what to keep so that the wanted rates hold from a time on, and
 // whether that is anything new.
 func (r *operatorRates) update(wanted []netflow.SamplingOverride, now time.Time) (next []netflow.SamplingOverride, changed bool) {

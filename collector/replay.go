@@ -28,8 +28,9 @@ type Replayed struct {
 // Replay decodes a block that was set aside and stores its flows under a source
 // of their own, adds them to the rollups, and removes the block. It may run
 // beside the daemon. Interrupted at any point and repeated it stores each flow
-// once. When ClickHouse refuses again, the block stays.
-func Replay(ctx context.Context, dir, token string, config netflow.Config, collector string, flows *store.Store) (Replayed, error) {
+// once. When ClickHouse refuses again, the block stays. The configuration is the daemon's.
+func Replay(ctx context.Context, config Config, token string, flows *store.Store) (Replayed, error) {
+	dir := config.Journal.Dir
 	info, block, state, err := journal.ReadRejected(dir, token)
 	if err != nil {
 		return Replayed{}, err
@@ -40,7 +41,7 @@ func Replay(ctx context.Context, dir, token string, config netflow.Config, colle
 	} else if saved.Checkpoint.Before(info.Range.To) {
 		return Replayed{}, ErrNotPassed
 	}
-	done, err := storeAgain(ctx, block, state, token, config, collector, flows)
+	done, err := storeAgain(ctx, config, token, block, state, flows)
 	if err != nil {
 		return done, fmt.Errorf("replay block %s: %w", token, err)
 	}
@@ -51,8 +52,12 @@ func Replay(ctx context.Context, dir, token string, config netflow.Config, colle
 }
 
 // storeAgain decodes and inserts in parts, each under a token of its own.
-func storeAgain(ctx context.Context, block *journal.Block, state []byte, token string, config netflow.Config, collector string, flows *store.Store) (done Replayed, err error) {
-	d, err := netflow.New(config)
+func storeAgain(ctx context.Context, config Config, token string, block *journal.Block, state []byte, flows *store.Store) (done Replayed, err error) {
+	rates := operatorRates{path: config.RatesFile}
+	if err := rates.load(); err != nil {
+		return done, err
+	}
+	d, err := netflow.New(rates.over(config.Decoder))
 	if err != nil {
 		return done, err
 	}
@@ -76,7 +81,7 @@ func storeAgain(ctx context.Context, block *journal.Block, state []byte, token s
 		if uint64(done.Flows) <= stored {
 			return nil
 		}
-		return flows.InsertFlows(ctx, store.Block{Token: fmt.Sprintf("replay-%s-%d", token, part), Collector: collector, Source: ReplaySource(token)}, &rows)
+		return flows.InsertFlows(ctx, store.Block{Token: fmt.Sprintf("replay-%s-%d", token, part), Collector: config.Name, Source: ReplaySource(token)}, &rows)
 	}
 	var datagram journal.Datagram
 	for cursor := block.Cursor(); cursor.Next(&datagram); {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -76,9 +75,7 @@ type insert struct {
 }
 
 func newWorker(c *Collector, shard int) (*worker, error) {
-	config := c.config.Decoder
-	config.SamplingOverrides = append(slices.Clone(c.rates.overrides), config.SamplingOverrides...)
-	d, err := netflow.New(config)
+	d, err := netflow.New(c.rates.over(c.config.Decoder))
 	if err != nil {
 		return nil, fmt.Errorf("configure the decoder: %w", err)
 	}

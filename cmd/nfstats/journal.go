@@ -129,7 +129,7 @@ func journalReplay(cmd *cobra.Command, cfg *configs.Config, ids []string) error 
 	}
 	defer flows.Close()
 	for _, id := range ids {
-		done, err := collector.Replay(cmd.Context(), dir, id, decoderConfig(cfg.Decoder), name, flows)
+		done, err := collector.Replay(cmd.Context(), collectorConfig(cfg, name), id, flows)
 		if err != nil {
 			return err
 		}

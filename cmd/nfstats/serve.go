@@ -98,13 +98,7 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	if err != nil {
 		return err
 	}
-	flowCollector, err := collector.New(collector.Config{
-		Listen: cfg.Collector.Listen, Name: name, Allow: configs.Prefixes(cfg.Collector.Allow),
-		ReceiveBuffer: int(cfg.Collector.ReceiveBuffer), Sockets: cfg.Collector.Sockets,
-		RatesFile: filepath.Join(cfg.DataDir, "sampling-rates.json"),
-		Journal:   journalConfig(cfg),
-		Decoder:   decoderConfig(cfg.Decoder),
-	}, flows, registry, logger.Named("collector"))
+	flowCollector, err := collector.New(collectorConfig(cfg, name), flows, registry, logger.Named("collector"))
 	if err != nil {
 		return err
 	}
@@ -151,6 +145,17 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	err = group.Wait()
 	notify(systemd.SdNotifyStopping, logger)
 	return err
+}
+
+// collectorConfig translates the configuration of the collector.
+func collectorConfig(cfg *configs.Config, name string) collector.Config {
+	return collector.Config{
+		Listen: cfg.Collector.Listen, Name: name, Allow: configs.Prefixes(cfg.Collector.Allow),
+		ReceiveBuffer: int(cfg.Collector.ReceiveBuffer), Sockets: cfg.Collector.Sockets,
+		RatesFile: filepath.Join(cfg.DataDir, "sampling-rates.json"),
+		Journal:   journalConfig(cfg),
+		Decoder:   decoderConfig(cfg.Decoder),
+	}
 }
 
 // journalConfig translates the configuration of the journal.
