@@ -99,11 +99,17 @@ func TestDemoWithFaults(t *testing.T) {
 	}
 	kinds := map[string]int{}
 	for _, i := range answer.Interfaces {
+		if i.Kind == "rate_missing" { // of three samplers: what follows for an outgoing direction lies between their rates
+			if i.SuggestedRate < 90 || i.SuggestedRate > 1100 {
+				t.Errorf("%s: suggested rate %d", i.Exporter, i.SuggestedRate)
+			}
+			i.SuggestedRate = 0
+		}
 		kinds[fmt.Sprintf("%s %s %d", i.Exporter, i.Kind, i.SuggestedRate)]++
 	}
-	for _, want := range []string{"127.0.2.1 rate_wrong 1000", "127.0.2.2 rate_missing 1000", "127.0.2.2 rate_missing 500", "127.0.2.3 both_exported 0"} {
-		if kinds[want] < 2 {
-			t.Errorf("hardly anything is diagnosed as %s: %v", want, kinds)
+	for _, want := range []string{"127.0.2.1 rate_wrong 1000", "127.0.2.2 rate_missing 0", "127.0.2.3 both_exported 0"} {
+		if kinds[want] < 8 {
+			t.Errorf("only few are diagnosed as %s: %v", want, kinds)
 		}
 	}
 	d.stop()
