@@ -94,15 +94,20 @@ func New(config Config, deps Dependencies) (*Server, error) {
 	return s, nil
 }
 
+// views are the paths of the page; static/js/views/index.js knows what they show.
+var views = []string{"{$}", "time", "common", "as", "interface", "addresses", "exporters", "interfaces", "trust", "sql", "system", "settings"}
+
 // routes wires the handlers; what stands outermost comes last.
 func (s *Server) routes(files *assets, page []byte) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /assets/", files)
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Cache-Control", "no-cache")
-		w.Write(page)
-	})
+	for _, view := range views {
+		mux.HandleFunc("GET /"+view, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			w.Header().Set("Cache-Control", "no-cache")
+			w.Write(page)
+		})
+	}
 	mux.HandleFunc("/api/v1/traffic", s.api(s.traffic))
 	mux.HandleFunc("/api/v1/series", s.api(s.series))
 	mux.HandleFunc("/api/v1/shares", s.api(s.shares))

@@ -41,8 +41,15 @@ export function named(by, row) {
   }
 }
 
+const interfaces = new Map();
+/** Descriptions of interfaces, which answers of queries do not have. */
+export function knowInterfaces(list) {
+  for (const i of list) interfaces.set(`${i.exporter}/${i.if_index}`, i.description ? `${i.name} · ${i.description}` : i.name);
+}
+
 /** 'xe-0/0/1 · Transit: Lumen' reads as its description, with the interface's name beside it. */
 export function interfaceName(value, name) {
+  if (!name.includes(' · ')) name = interfaces.get(value) || name;
   const [port, ...rest] = name.split(' · ');
   if (value.endsWith('/0') && !name) return { label: 'No interface', note: 'ifIndex 0: the router itself, or dropped' };
   if (rest.length) return { label: rest.join(' · '), note: port };

@@ -1,90 +1,161 @@
-// The page: state from the URL, the view, keys, refresh.
-import { parse, format, span } from './state.js';
-import { help, rangeName, save, themeSwitch, toast, tools } from './ui.js';
-import { csv, si, spell, stamp, zoneName } from './format.js';
+// The page: state from the URL, navigation, keys, refresh.
+import { carried, format, parse, span } from './state.js';
+import { get } from './api.js';
 import { h, icon } from './dom.js';
-import { named, Overview } from './overview.js';
+import { knowInterfaces } from './dims.js';
+import { ago, count, spell, stamp, zoneName } from './format.js';
+import { help, themeSwitch, toast } from './ui.js';
+import { bar, filterError } from './parts/bar.js';
+import { rangeName, tools } from './parts/range.js';
+import { played, replay, stop } from './parts/replay.js';
+import { VIEWS } from './views/index.js';
+import { start } from './views/start.js';
 
-const REFRESH_MS = 5000;
+const REFRESH_MS = 10_000;
+const HISTORY = ['view', 'from', 'range', 'exporter', 'interface', 'flows'];
 const $ = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
+/** @type {import('./state.js').State} */
 let st = parse(new URL(location.href));
-/** @type {Overview|null} */
+/** @type {any} */
 let view = null;
+let control = new AbortController();
 let timer = 0;
+let exporters = [], session = { role: 'admin', name: '' };
+let waiting = false; // for the first flow
 
-/** Changes part of the state. A new time range is a step in the history. */
+/**
+ * What views know of the page.
+ * @typedef {ReturnType<typeof pageOf>} Page
+ */
+const pageOf = () => ({
+  st, go, href: (patch) => format({ ...carried(st, st.view), ...patch }), exporters, admin: session.role === 'admin',
+  get signal() { return control.signal; }, refused: (error) => filterError(st, error), refresh: () => refresh(),
+});
+
+/** Changes part of the state. A new view or range is a step in the history. */
 function go(patch) {
-  const next = { ...st, ...patch };
-  history['from' in patch || 'range' in patch ? 'pushState' : 'replaceState'](null, '', format(next));
+  const next = { ...st, skip: '', ...patch };
+  if (('range' in patch || 'from' in patch) && !('during' in patch) && st.during) next.during = '';
+  const step = HISTORY.some((k) => k in patch && next[k] !== st[k]) && !(st.during && next.during);
+  history[step ? 'pushState' : 'replaceState'](null, '', format(next));
   st = next;
   render();
 }
 
+/** Follows a link inside the page. */
+function follow(url) {
+  stop();
+  history.pushState(null, '', url);
+  st = parse(new URL(url, location.href));
+  render();
+  scrollTo(0, 0);
+}
+
 function act(name) {
   const { from, to } = span(st), width = to - from;
+  const list = view?.list ?? [];
   const run = {
     refresh: () => refresh(),
-    earlier: () => go({ from: Math.round(from - width / 2), to: Math.round(to - width / 2) }),
-    later: () => go({ from: Math.round(from + width / 2), to: Math.round(to + width / 2) }),
+    earlier: () => go({ from: from - width, to: to - width }),
+    later: () => go({ from: from + width, to: to + width }),
     zoomout: () => go({ from: Math.round(from - width / 2), to: Math.round(to + width / 2) }),
     link: () => navigator.clipboard.writeText(new URL(format({ ...st, from, to }), location.href).href)
       .then(() => toast('Link copied, with the time range fixed'), () => toast('The browser refused the clipboard')),
-    png: () => view?.chart && save('nfstats-overview.png', view.chart.png()),
-    csv: () => view?.data && save('nfstats-overview.csv', csv(rows(view.data))),
+    png: () => list[0]?.png(), csv: () => list[0]?.csv(),
   }[name];
   run?.();
 }
 
-/** The chart's numbers: a line for each point, a column for each row. */
-function rows(d) {
-  return [['time', ...d.rows.map((r) => `${named(d.by, r).label} (bit/s)`)],
-    ...d.flows_per_second.map((_, i) => [new Date((d.from + i * d.step) * 1000).toISOString(), ...d.rows.map((r) => r.bits_per_second[i])])];
-}
-
 async function refresh() {
   clearTimeout(timer);
+  control.abort();
+  control = new AbortController();
+  const { signal } = control, shown = view, spec = VIEWS[st.view] ?? VIEWS[''];
   $('progress').hidden = false;
   const { from, to } = span(st);
-  $('subtitle').textContent = st.from ? `${rangeName(st)} · ${spell(to - from)}, times in ${zoneName(st.tz)}` : `${stamp(from, st.tz)} – ${stamp(to, st.tz)}, times in ${zoneName(st.tz)}`;
-  const shown = view;
-  const status = await shown?.load();
-  if (shown !== view) return;
+  $('subtitle').textContent = spec.timeless ? spec.about ?? '' : st.from ? `${spell(to - from)}, times in ${zoneName(st.tz)}` : `${stamp(from, st.tz)} – ${stamp(to, st.tz)}, times in ${zoneName(st.tz)}`;
+  await Promise.all([Promise.resolve(shown.load(signal)).catch((error) => { if (!signal.aborted) throw error; }), checkStatus(signal)]);
+  if (signal.aborted) return;
   $('progress').hidden = true;
-  if (status !== undefined) showIngest(status);
-  if (st.live && !st.from) timer = setTimeout(() => (document.hidden ? (timer = setTimeout(refresh, REFRESH_MS)) : refresh()), REFRESH_MS);
+  if (st.during) played({ st, go });
+  const again = st.live === 'on' && !st.from && !spec.still && to - from <= 86400;
+  if (again || waiting) timer = setTimeout(function next() { document.hidden ? (timer = setTimeout(next, REFRESH_MS)) : refresh(); }, waiting ? 3000 : REFRESH_MS);
 }
 
-function showIngest(status) {
-  const rates = view?.data?.flows_per_second ?? [];
-  const rate = rates.at(-2) ?? 0;
-  if (!status) $('ingest').replaceChildren(h('span.dot.bad'), h('span', null, 'no answer from the server'));
-  else if (!status.ready) $('ingest').replaceChildren(h('span.dot.bad'), h('span', { title: status.problems.join('\n') }, status.problems[0]));
-  else $('ingest').replaceChildren(h('span.dot'), h('span', null, h('b', null, si(rate, '')), ' flows/s'),
-    status.warnings?.length ? h('span.muted', { title: status.warnings.join('\n') }, status.warnings.length === 1 ? '1 warning' : `${status.warnings.length} warnings`) : h('span.muted', null, 'ready'));
+/** The corner of the navigation, and whether this is a first start. */
+async function checkStatus(signal) {
+  /** @type {any} */
+  const status = await get('status', {}, signal).catch(() => null);
+  if (signal.aborted) return;
+  const el = $('ingest');
+  if (!status) return el.replaceChildren(h('span.dot.bad'), h('span', null, 'no answer from the server'));
+  const trouble = [...status.problems, ...status.warnings];
+  if (trouble.length) el.replaceChildren(h('span.dot.bad'), h('span', { title: trouble.join('\n') }, trouble[0]));
+  else el.replaceChildren(h('span.dot'), h('span', null, h('b', null, count(status.stored?.flows ?? 0)), ' flows'), h('span.muted', null, status.stored?.newest_ms ? ago(status.stored.newest_ms, st.tz) : ''));
+  const first = status.stored?.flows === 0 && !VIEWS[st.view]?.timeless;
+  if (first !== waiting) {
+    waiting = first;
+    if (first) $('main').replaceChildren(...start(pageOf(), status.receiving));
+    else $('main').replaceChildren(...view.elements);
+  }
 }
 
 function render() {
+  const name = Object.hasOwn(VIEWS, st.view) ? st.view : '';
+  const spec = VIEWS[name];
   view?.close();
-  view = new Overview({ st, go });
+  waiting = false;
+  const page = pageOf();
   const focused = document.activeElement?.id;
-  $('tools').replaceChildren(...tools(st, go, act).filter((el) => el !== false));
+  document.title = name ? `${spec.title} · NFStats` : 'NFStats';
+  $('title').textContent = spec.title;
+  $('nav-items').replaceChildren(...navigation(name));
+  $('tools').replaceChildren(...(spec.timeless ? [] : tools(page, act)));
+  $('filters').replaceChildren(...(spec.timeless || spec.plain ? [] : bar(page, spec.controls ?? [], exporters)), ...(spec.replay ? [replay(page)] : []));
+  $('filters').hidden = !$('filters').children.length;
+  view = spec.build(page);
   $('main').replaceChildren(...view.elements);
   if (focused) document.getElementById(focused)?.focus();
   refresh();
 }
 
-addEventListener('popstate', () => { st = parse(new URL(location.href)); render(); });
+function navigation(current) {
+  const groups = new Map();
+  for (const [name, v] of Object.entries(VIEWS)) groups.set(v.group, [...(groups.get(v.group) ?? []), [name, v]]);
+  return [...groups].map(([group, list]) => h('div.nav-group', null, h('p', null, group), list.map(([name, v]) =>
+    h('a.nav-item', { href: format(carried(st, name)), 'data-go': '', 'aria-current': name === current ? 'page' : null }, icon(v.icon), v.title, h('kbd', { 'aria-hidden': 'true' }, `g ${v.key}`)))));
+}
+
+addEventListener('popstate', () => { stop(); st = parse(new URL(location.href)); render(); });
+addEventListener('click', (e) => {
+  const a = /** @type {HTMLElement} */ (e.target).closest('a[data-go]');
+  if (!a || e.ctrlKey || e.metaKey || e.shiftKey || e.button !== 0) return;
+  e.preventDefault();
+  follow(/** @type {HTMLAnchorElement} */ (a).href);
+});
+
+let prefix = 0; // when g was pressed
 addEventListener('keydown', (e) => {
   const target = /** @type {HTMLElement} */ (e.target);
   if (e.ctrlKey || e.metaKey || e.altKey || target.matches('input, select, textarea') || document.querySelector('dialog[open], :popover-open')) return;
-  const run = { '[': () => act('earlier'), ']': () => act('later'), '-': () => act('zoomout'), r: () => act('refresh'), c: () => act('link'), l: () => !st.from && go({ live: !st.live }), d: () => $('range').click(), '?': help }[e.key];
-  if (run) {
-    e.preventDefault();
-    run();
-  }
+  const to = Date.now() - prefix < 1500 && Object.keys(VIEWS).find((name) => VIEWS[name].key === e.key);
+  prefix = e.key === 'g' ? Date.now() : 0;
+  const press = (id) => () => document.getElementById(id)?.click();
+  const run = to !== false && to !== undefined ? () => follow(format(carried(st, to)))
+    : { '[': () => act('earlier'), ']': () => act('later'), '-': () => act('zoomout'), r: () => act('refresh'), c: () => act('link'), l: press('live'), d: press('range'), p: press('play'),
+      f: () => document.getElementById('filter')?.focus(), '?': () => help(Object.values(VIEWS).map((v) => [v.key, v.title])) }[e.key];
+  if (!run) return;
+  e.preventDefault();
+  run();
 });
 
-$('nav-items').replaceChildren(h('div.nav-group', null, h('a.nav-item', { href: '/', 'aria-current': 'page' }, icon('layout-dashboard'), 'Overview')));
 $('nav-tools').prepend(themeSwitch());
 render();
+// Names that are shown everywhere; the page stands without them.
+Promise.allSettled([get('complete', { what: 'exporter', q: '' }), get('interfaces')]).then(([list, known]) => {
+  if (list.status === 'fulfilled') exporters = list.value;
+  if (known.status === 'fulfilled') knowInterfaces(known.value.interfaces);
+  if (list.status === 'fulfilled') render();
+});
+get('session').then((s) => { session = s; if (s.role !== 'admin') render(); }, () => {});

@@ -10,7 +10,10 @@ export const RANGES = {
 
 const any = (v) => v.length <= 4000;
 const among = (...list) => (v) => list.includes(v);
-/** Every text in the address: its default, and what it may be. */
+/**
+ * Every text in the address: its default, and what it may be.
+ * @type {Record<string, [string, (v: string) => boolean]>}
+ */
 const TEXTS = {
   tz: ['browser', zoneExists], by: ['src_as', (v) => Object.hasOwn(DIMENSIONS, v)], live: ['on', among('off')],
   exporter: ['', (v) => /^[0-9a-fA-F.:]{2,45}$/.test(v)], direction: ['in', among('out')], scale: ['auto', among('sampled', 'raw', 'calibrated')],
@@ -97,7 +100,7 @@ export function when(text, offset, now = Date.now() / 1000) {
  */
 export function calendar(t, unit, offset) {
   const wall = new Date((t + offset(t)) * 1000);
-  const at = (parts) => { const w = Date.UTC(...parts) / 1000; return Math.round(w - offset(w - offset(w))); };
+  const at = (parts) => { const w = Date.UTC(parts[0], parts[1], parts[2], parts[3], parts[4]) / 1000; return Math.round(w - offset(w - offset(w))); };
   /** @type {[number, number, number, number, number]} */
   const p = [wall.getUTCFullYear(), wall.getUTCMonth(), wall.getUTCDate(), wall.getUTCHours(), wall.getUTCMinutes()];
   const keep = { minute: 5, hour: 4, day: 3, month: 2, year: 1 }[unit];

@@ -1,6 +1,6 @@
 // What a first start shows: how to point routers here.
-import { h } from './dom.js';
-import { card } from './ui.js';
+import { h } from '../dom.js';
+import { card } from '../ui.js';
 
 /** @param {string} address  host:port that receives flows */
 export function snippets(address) {
@@ -34,12 +34,16 @@ set interfaces xe-0/0/0 unit 0 family inet sampling input`],
   ];
 }
 
-/** @param {string[]} receiving  addresses of this machine that receive flows */
-export function setup(receiving) {
+/**
+ * @param {import('../main.js').Page} page
+ * @param {string[]} receiving  addresses of this machine that receive flows
+ */
+export function start(page, receiving) {
   const intro = card('No flows yet', 'This page switches to the charts when the first flow arrives.');
   intro.body.append(h('div.prose', null, h('p', null, 'Point the NetFlow v5, v9 or IPFIX export of your routers to ', receiving.length > 1 ? 'one of these addresses:' : 'this address:'),
     h('ul.addresses', null, receiving.map((a) => h('li', null, h('code', null, `UDP ${a}`)))),
-    h('p', null, 'Every version is understood on every port.', receiving.some((x) => /^127\.|^\[::1\]/.test(x)) && ' Addresses 127.0.0.1 and ::1 are reached from this machine only.')));
+    h('p', null, 'Every version is understood on every port.', receiving.some((x) => /^127\.|^\[::1\]/.test(x)) && ' Addresses 127.0.0.1 and ::1 are reached from this machine only.'),
+    h('div.row', null, h('a.btn.primary', { href: page.href({ view: 'settings' }), 'data-go': '' }, 'Add hosts and SNMP'), h('a.btn', { href: page.href({ view: 'exporters' }), 'data-go': '' }, 'Why is this empty?'))));
   const recipes = card('Router configuration', 'Lines to paste; adapt interfaces and the sampling rate.');
   recipes.body.append(h('div.recipes', null, snippets(receiving[0] ?? '192.0.2.1:2055').map(([name, text]) => h('section', null, h('h3', null, name), h('pre', { tabindex: '0', 'aria-label': `${name} configuration` }, text)))));
   return [intro.el, recipes.el];
