@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -33,7 +34,15 @@ func TestPageInBrowser(t *testing.T) {
 	d.send("127.0.0.7", later)
 	d.expectNumber("the flows are stored", "SELECT count() FROM flows", 60)
 
-	cmd := exec.Command("node", "--test", "--test-reporter=spec", "e2e/ui.test.mjs")
+	tests, err := filepath.Glob(webDir + "/e2e/*.test.mjs")
+	if err != nil || len(tests) == 0 {
+		t.Fatalf("no browser tests in %s: %v", webDir, err)
+	}
+	args := []string{"--test", "--test-reporter=spec", "--test-concurrency=1"}
+	for _, name := range tests {
+		args = append(args, "e2e/"+filepath.Base(name))
+	}
+	cmd := exec.Command("node", args...)
 	cmd.Dir = webDir
 	cmd.Env = append(os.Environ(), "NFSTATS_URL="+d.http, "NFSTATS_EMPTY_URL="+empty.http)
 	out, err := cmd.CombinedOutput()

@@ -30,7 +30,7 @@ let waiting = false; // for the first flow
  */
 const pageOf = () => ({
   st, go, href: (patch) => format({ ...carried(st, st.view), ...patch }), exporters, admin: session.role === 'admin',
-  get signal() { return control.signal; }, refused: (error) => filterError(st, error), refresh: () => refresh(),
+  get signal() { return control.signal; }, names, refused: (error) => filterError(st, error), refresh: () => refresh(),
 });
 
 /** Changes part of the state. A new view or range is a step in the history. */
@@ -112,12 +112,17 @@ function render() {
   $('title').textContent = spec.title;
   $('nav-items').replaceChildren(...navigation(name));
   $('tools').replaceChildren(...(spec.timeless ? [] : tools(page, act)));
-  $('filters').replaceChildren(...(spec.timeless || spec.plain ? [] : bar(page, spec.controls ?? [], exporters)), ...(spec.replay ? [replay(page)] : []));
-  $('filters').hidden = !$('filters').children.length;
+  renderBar(page);
   view = spec.build(page);
   $('main').replaceChildren(...view.elements);
   if (focused) document.getElementById(focused)?.focus();
   refresh();
+}
+
+function renderBar(page) {
+  const spec = VIEWS[st.view] ?? VIEWS[''];
+  $('filters').replaceChildren(...(spec.timeless || spec.plain ? [] : bar(page, spec.controls ?? [], exporters)), ...(spec.replay ? [replay(page)] : []));
+  $('filters').hidden = !$('filters').children.length;
 }
 
 function navigation(current) {
@@ -151,11 +156,12 @@ addEventListener('keydown', (e) => {
 });
 
 $('nav-tools').prepend(themeSwitch());
-render();
 // Names that are shown everywhere; the page stands without them.
-Promise.allSettled([get('complete', { what: 'exporter', q: '' }), get('interfaces')]).then(([list, known]) => {
+const names = Promise.allSettled([get('complete', { what: 'exporter', q: '' }), get('interfaces')]).then(([list, known]) => {
   if (list.status === 'fulfilled') exporters = list.value;
   if (known.status === 'fulfilled') knowInterfaces(known.value.interfaces);
-  if (list.status === 'fulfilled') render();
+  renderBar(pageOf());
+  view.again?.();
 });
+render();
 get('session').then((s) => { session = s; if (s.role !== 'admin') render(); }, () => {});

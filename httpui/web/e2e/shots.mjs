@@ -1,19 +1,23 @@
-// Screenshots for people to look at: node e2e/shots.mjs FOLDER, with NFSTATS_URL set.
+// Screenshots for people to look at: node e2e/shots.mjs FOLDER [PAGE…], with NFSTATS_URL set.
 import { mkdirSync } from 'node:fs';
-import { base, launch } from './browser.mjs';
+import { chromium } from 'playwright-core';
 
-const folder = process.argv[2] ?? 'shots';
+const base = process.env.NFSTATS_URL ?? 'http://127.0.0.1:8080';
+const [folder = 'shots', ...pages] = process.argv.slice(2);
+const PAGES = ['', 'time', 'common', 'as', 'interface', 'addresses', 'exporters', 'interfaces', 'trust', 'sql', 'system', 'settings'];
 mkdirSync(folder, { recursive: true });
-const browser = await launch();
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--headless', '--no-sandbox', '--disable-gpu'] });
 for (const theme of ['light', 'dark']) {
-  for (const [name, width] of [['wide', 1360], ['narrow', 420]]) {
-    const page = await browser.newPage({ viewport: { width, height: 900 }, deviceScaleFactor: 1.5 });
-    await page.addInitScript((t) => localStorage.setItem('theme', t), theme);
-    await page.goto(`${base}/?range=15m&live=off&tz=utc`);
-    await page.waitForSelector('.plot canvas, .recipes');
-    await page.waitForTimeout(400);
-    await page.screenshot({ path: `${folder}/overview-${name}-${theme}.png`, fullPage: name === 'narrow' });
-    await page.close();
+  for (const [size, width] of [['wide', 1360], ['narrow', 420]]) {
+    for (const path of pages.length ? pages : PAGES) {
+      const page = await browser.newPage({ viewport: { width, height: 900 }, deviceScaleFactor: 1.5 });
+      await page.addInitScript((t) => localStorage.setItem('theme', t), theme);
+      await page.goto(`${base}/${path}${path.includes('?') ? '&' : '?'}live=off&tz=utc`);
+      await page.waitForFunction(() => document.getElementById('progress')?.hidden && !document.querySelector('.skel'));
+      await page.waitForTimeout(300);
+      await page.screenshot({ path: `${folder}/${path.split('?')[0] || 'overview'}-${size}-${theme}.png`, fullPage: size === 'narrow' });
+      await page.close();
+    }
   }
 }
 await browser.close();

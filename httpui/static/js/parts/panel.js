@@ -82,6 +82,8 @@ export function panel(page, settings) {
         if (!signal.aborted) el.classList.remove('stale');
       }
     },
+    /** Shows its answer once more: names have come. */
+    again: () => { if (answer && drawing) settle(answer); },
     png: () => drawing?.chart && save(`${name}.png`, drawing.chart.png()),
     csv: () => answer && csv && save(`${name}.csv`, writeCSV(csv(answer))),
     close: clear,
@@ -94,7 +96,7 @@ export const scaleNote = (d) => d.scale?.note ?? '';
 
 /** A view made of panels. */
 export const panels = (...list) => ({
-  elements: list.map((p) => p.el), list, load: (signal) => Promise.all(list.map((p) => p.load(signal))), close: () => list.forEach((p) => p.close()),
+  elements: list.map((p) => p.el), list, load: (signal) => Promise.all(list.map((p) => p.load(signal))), again: () => list.forEach((p) => p.again()), close: () => list.forEach((p) => p.close()),
 });
 
 export function showSQL(page, title, sql) {

@@ -2,7 +2,7 @@
 import { h } from '../dom.js';
 import { get } from '../api.js';
 import { query } from '../state.js';
-import { interfaceName } from '../dims.js';
+import { interfaceName, knowInterfaces } from '../dims.js';
 import { ring } from '../charts/shares.js';
 import { panel } from '../parts/panel.js';
 import { details } from '../parts/details.js';
@@ -16,6 +16,7 @@ async function uplinks(page, signal) {
   const { st } = page, field = st.direction === 'in' ? 'in_if' : 'out_if';
   const [shares, inventory] = await Promise.allSettled([get('shares', { ...query(st), by: field, top: 30 }, signal), get('interfaces', { exporter: st.exporter }, signal)]);
   if (shares.status === 'rejected') throw shares.reason;
+  if (inventory.status === 'fulfilled') knowInterfaces(inventory.value.interfaces);
   const known = new Map((inventory.status === 'fulfilled' ? inventory.value.interfaces : []).map((i) => [`${i.exporter}/${i.if_index}`, i]));
   const all = shares.value.rows.filter((r) => !r.other && !r.value.endsWith('/0')).map((r) => ({ ...r, ...interfaceName(r.value, r.name), role: known.get(r.value)?.role || known.get(r.value)?.suggested_role || '' }));
   const outer = all.filter((r) => ['uplink', 'peer'].includes(r.role));

@@ -49,7 +49,7 @@ export const overview = {
   build(page) {
     const figures = h('dl.kpis');
     const list = [traffic(page, { height: 280, onanswer: (d) => totals(figures, d, page.st.tz) }), ...['src_as', 'dst_as', 'in_if', 'proto', 'exporter', 'etype'].map((by) => small(page, by))];
-    return { list, elements: [figures, ...list.map((p) => p.el)], close: () => list.forEach((p) => p.close()),
+    return { list, elements: [figures, ...list.map((p) => p.el)], again: () => list.forEach((p) => p.again()), close: () => list.forEach((p) => p.close()),
       async load(signal) {
         await list[0].load(signal);
         await Promise.all(list.slice(1).map((p) => p.load(signal)));

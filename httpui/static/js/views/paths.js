@@ -34,7 +34,7 @@ export const iface = {
     async function load(signal) {
       try {
         if (!list.length) {
-          const found = await chosen(signal);
+          const [found] = await Promise.all([chosen(signal), page.names]);
           if (!found) return void root.replaceChildren(h('section.card', null, empty(st, page.go)));
           const { label, note } = interfaceName(found.value, found.name);
           const way = (title, field, dims, direction) => paths(page, { title: `${title} ${label}`, sub: `${note ? `${note} · ` : ''}source AS → uplink → destination AS`, dims, where: [`${field} = ${found.value}`], height: 430, direction });
