@@ -19,6 +19,7 @@ import (
 	"github.com/nfstats/nfstats/decoder"
 	"github.com/nfstats/nfstats/decoder/netflow"
 	"github.com/nfstats/nfstats/store"
+	"github.com/nfstats/nfstats/store/ipas"
 )
 
 // Config says where flows are received and how they are cut into inserts.
@@ -31,6 +32,8 @@ type Config struct {
 	RatesFile     string         // keeps the sampling rates that operators set
 	Journal       journal.Config // what waits for the store, and the size of inserts
 	Decoder       netflow.Config
+
+	Networks *ipas.Database // completes AS numbers; nil: they stay as exported
 }
 
 // stopGrace bounds how long a stop waits for the store to take what was

@@ -74,8 +74,10 @@ func storeAgain(ctx context.Context, config Config, token string, block *journal
 	}
 	var rows decoder.Batch
 	part := 0
+	complete := completion(config.Networks)
 	insert := func() error {
 		defer rows.Reset()
+		complete(&rows)
 		part++
 		done.Flows += rows.Len()
 		if uint64(done.Flows) <= stored {

@@ -14,6 +14,7 @@ import (
 	"github.com/nfstats/nfstats/decoder"
 	"github.com/nfstats/nfstats/decoder/netflow"
 	"github.com/nfstats/nfstats/store"
+	"github.com/nfstats/nfstats/store/ipas"
 )
 
 // maxRows is the number of rows at which a worker inserts before its share of a
@@ -94,7 +95,9 @@ func (w *worker) run(ctx context.Context) {
 	inserted := make(chan struct{})
 	go func() {
 		defer close(inserted)
+		complete := completion(w.collector.config.Networks)
 		for i := range w.inserts {
+			complete(i.batch)
 			w.insert(ctx, i)
 		}
 	}()
@@ -112,6 +115,14 @@ func (w *worker) run(ctx context.Context) {
 	}
 	close(w.inserts)
 	<-inserted
+}
+
+// completion returns what sets the AS numbers of a batch, for use by one goroutine.
+func completion(networks *ipas.Database) func(*decoder.Batch) {
+	if networks == nil {
+		return func(*decoder.Batch) {}
+	}
+	return networks.NewLookup().Complete
 }
 
 // freeBatch waits for a batch. Meanwhile the decoder may be looked at: the store

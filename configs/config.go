@@ -7,6 +7,7 @@ type Config struct {
 	DataDir   string    `mapstructure:"data_dir"`
 	Collector Collector `mapstructure:"collector"`
 	Decoder   Decoder   `mapstructure:"decoder"`
+	ASN       ASN       `mapstructure:"asn"`
 	SNMP      SNMP      `mapstructure:"snmp"`
 	HTTP      HTTP      `mapstructure:"http"`
 	Store     Store     `mapstructure:"store"`

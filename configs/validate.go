@@ -48,6 +48,7 @@ func (c *Config) Validate() error {
 		check("collector.block_age", fmt.Errorf("%s is not between 10ms and 1m", c.Collector.BlockAge))
 	}
 	c.Decoder.validate(check)
+	c.ASN.validate(check)
 	c.SNMP.validate(check)
 	check("http.listen", listenAddress(c.HTTP.Listen))
 	if !databaseName.MatchString(c.Store.Database) {

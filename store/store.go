@@ -16,6 +16,7 @@ import (
 type Config struct {
 	URL      string // of the user's server or servers, as clickhouse-go's DSN
 	Database string
+	ASNames  string // CSV file of names of autonomous systems; "": those that ship with the program
 
 	// Dial connects to the embedded engine, which Key opens.
 	Dial func(ctx context.Context) (net.Conn, error)
@@ -25,6 +26,7 @@ type Config struct {
 // Store is a pool of connections to ClickHouse.
 type Store struct {
 	database string
+	asNames  string
 	options  clickhouse.Options // with no database
 	conn     driver.Conn
 	logger   *zap.Logger
@@ -71,7 +73,7 @@ func New(cfg Config, logger *zap.Logger) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure the ClickHouse client: %w", err)
 	}
-	return &Store{database: cfg.Database, options: options, conn: conn, logger: logger}, nil
+	return &Store{database: cfg.Database, asNames: cfg.ASNames, options: options, conn: conn, logger: logger}, nil
 }
 
 // Conn returns the connections, whose default database is the configured one.

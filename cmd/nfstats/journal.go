@@ -128,8 +128,17 @@ func journalReplay(cmd *cobra.Command, cfg *configs.Config, ids []string) error 
 		return err
 	}
 	defer flows.Close()
+	networks, err := openNetworks(cfg.ASN, zap.NewNop())
+	if err != nil {
+		return err
+	}
+	if problem := networks.Problem(); problem != "" {
+		return errors.New(problem)
+	}
+	config := collectorConfig(cfg, name)
+	config.Networks = networks
 	for _, id := range ids {
-		done, err := collector.Replay(cmd.Context(), collectorConfig(cfg, name), id, flows)
+		done, err := collector.Replay(cmd.Context(), config, id, flows)
 		if err != nil {
 			return err
 		}

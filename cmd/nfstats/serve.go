@@ -63,7 +63,7 @@ func newServeCommand(file *string) *cobra.Command {
 // serve runs the daemon until ctx ends. What is started first is stopped last:
 // the engine outlives the collector, which outlives its sockets.
 func serve(ctx context.Context, cfg *configs.Config, logger *zap.Logger) error {
-	storeConfig := store.Config{URL: cfg.Store.ClickHouse, Database: cfg.Store.Database}
+	storeConfig := store.Config{URL: cfg.Store.ClickHouse, Database: cfg.Store.Database, ASNames: cfg.ASN.Names}
 	var supervisor *engine.Supervisor
 	if cfg.Store.ClickHouse == "" {
 		var err error
@@ -98,7 +98,13 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	if err != nil {
 		return err
 	}
-	flowCollector, err := collector.New(collectorConfig(cfg, name), flows, registry, logger.Named("collector"))
+	networks, err := openNetworks(cfg.ASN, logger.Named("asn"))
+	if err != nil {
+		return err
+	}
+	config := collectorConfig(cfg, name)
+	config.Networks = networks
+	flowCollector, err := collector.New(config, flows, registry, logger.Named("collector"))
 	if err != nil {
 		return err
 	}
@@ -109,7 +115,7 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	rates := &samplingRates{store: flows, collector: flowCollector, logger: logger.Named("snmp")}
 	r := &readiness{supervisor: supervisor, store: flows, collector: flowCollector}
 	ui, err := httpui.New(httpui.Config{Listen: cfg.HTTP.Listen, AllowedHosts: cfg.HTTP.AllowedHosts, Version: programVersion()},
-		httpui.Dependencies{Flows: flows, Live: flowCollector.Exporters, Templates: flowCollector.Templates, Problems: r.problems, Inventory: flows, Poller: poller, Seen: keeper.Seen, RatesChanged: rates.sync, Warnings: flowCollector.Warnings, Journal: journalStatus(flowCollector), Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http")})
+		httpui.Dependencies{Flows: flows, Live: flowCollector.Exporters, Templates: flowCollector.Templates, Problems: r.problems, Inventory: flows, Poller: poller, Seen: keeper.Seen, RatesChanged: rates.sync, Warnings: warnings(flowCollector, networks), Journal: journalStatus(flowCollector), Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http")})
 	if err != nil {
 		return err
 	}
@@ -125,6 +131,7 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	group.Go(func() error { return flowCollector.Run(groupCtx) })
 	group.Go(func() error { return ui.Run(groupCtx) })
 	group.Go(func() error { return watchdog(groupCtx, logger) })
+	group.Go(func() error { return networks.Run(groupCtx) })
 	group.Go(func() error {
 		if err := flows.Prepare(groupCtx); err != nil {
 			if groupCtx.Err() != nil {

@@ -1,5 +1,5 @@
-// Package asnames holds the names of autonomous systems that ship with NFStats:
-// some 91,000 AS numbers and their holders.
+// Package asnames holds the names of autonomous systems that ship with NFStats,
+// some 91,000 AS numbers and their holders, and reads others from a file.
 //
 // The names come from the ip-location-db asn package (2.3.2026061719), which
 // merges RouteViews, NRO statistics and DB-IP's IP to ASN Lite, each under
@@ -18,40 +18,66 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 )
 
 //go:embed asnames.csv.gz
 var compressed []byte
 
-// Version changes whenever a name does.
-func Version() string {
-	sum := sha256.Sum256(compressed)
+// Table is an edition of the names.
+type Table struct {
+	Version string // changes whenever a name does
+	Numbers []uint32
+	Names   []string // of each number
+}
+
+// Shipped returns the names that are part of the program, by number.
+func Shipped() (Table, error) {
+	text, err := gzip.NewReader(bytes.NewReader(compressed))
+	if err != nil {
+		return Table{}, fmt.Errorf("read the AS names: %w", err)
+	}
+	t, err := parse(text)
+	if err != nil {
+		return Table{}, fmt.Errorf("read the AS names: %w", err)
+	}
+	t.Version = version(compressed)
+	return t, nil
+}
+
+func version(content []byte) string {
+	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:8])
 }
 
-// All returns the AS numbers in order and the name of each.
-func All() (numbers []uint32, names []string, err error) {
-	text, err := gzip.NewReader(bytes.NewReader(compressed))
-	if err != nil {
-		return nil, nil, fmt.Errorf("read the AS names: %w", err)
-	}
+// parse reads lines of CSV.
+func parse(text io.Reader) (Table, error) {
 	lines := csv.NewReader(text)
-	lines.FieldsPerRecord = 2
-	if _, err := lines.Read(); err != nil { // the heading
-		return nil, nil, fmt.Errorf("read the AS names: %w", err)
-	}
+	lines.FieldsPerRecord = -1
+	lines.ReuseRecord = true
+	var t Table
 	for {
 		record, err := lines.Read()
 		if errors.Is(err, io.EOF) {
-			return numbers, names, nil
+			break
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("read the AS names: %w", err)
+			return t, err
 		}
-		number, err := strconv.ParseUint(record[0], 10, 32)
-		if err != nil {
-			return nil, nil, fmt.Errorf("read the AS names: %w", err)
+		line, _ := lines.FieldPos(0)
+		number, err := strconv.ParseUint(strings.TrimPrefix(strings.TrimSpace(record[0]), "AS"), 10, 32)
+		switch {
+		case err != nil && line == 1: // the heading
+		case err != nil:
+			return t, fmt.Errorf("line %d: %q is not an AS number", line, record[0])
+		case len(record) < 2:
+			return t, fmt.Errorf("line %d: no name after the AS number", line)
+		default:
+			t.Numbers, t.Names = append(t.Numbers, uint32(number)), append(t.Names, strings.TrimSpace(record[1]))
 		}
-		numbers, names = append(numbers, uint32(number)), append(names, record[1])
 	}
+	if len(t.Numbers) == 0 {
+		return t, errors.New("there are none")
+	}
+	return t, nil
 }
