@@ -37,7 +37,7 @@ type calibrationAnswer struct {
 type bucketAnswer struct {
 	Time          int64    `json:"time"` // Unix seconds
 	SNMPBps       *float64 `json:"snmp_bps"`
-	FlowsBps      float64  `json:"flows_bps"` // scaled by the sampling rate
+	FlowsBps      float64  `json:"flows_bps"` // scaled by the sampling rate, with the overhead of layer 2
 	CalibratedBps float64  `json:"calibrated_bps"`
 	Coverage      *float64 `json:"coverage"`
 	Factor        *float64 `json:"factor"`
@@ -171,7 +171,8 @@ func (a *calibrationAnswer) buckets(rows []store.CalibrationRow, wanted bool) {
 
 func describeBucket(row store.CalibrationRow) bucketAnswer {
 	bps := func(octets float64) float64 { return octets * 8 / calibration.BucketSeconds }
-	b := bucketAnswer{Time: row.Bucket, FlowsBps: bps(row.FlowOctets), CalibratedBps: bps(row.FlowOctets), Status: row.Status, Reason: row.Reason, Final: row.Final}
+	flows := bps(row.FlowOctets + row.FlowOverhead)
+	b := bucketAnswer{Time: row.Bucket, FlowsBps: flows, CalibratedBps: flows, Status: row.Status, Reason: row.Reason, Final: row.Final}
 	if row.SNMPOctets >= 0 {
 		octets := bps(row.SNMPOctets)
 		b.SNMPBps = &octets
@@ -182,7 +183,7 @@ func describeBucket(row store.CalibrationRow) bucketAnswer {
 	if row.Factor > 0 {
 		b.Factor = &row.Factor
 		if row.Status == string(calibration.Applied) || row.Status == string(calibration.Amber) {
-			b.CalibratedBps *= row.Factor
+			b.CalibratedBps = bps(row.FlowOctets * row.Factor)
 		}
 	}
 	return b

@@ -166,7 +166,7 @@ func calibrated(newest map[store.Way]store.CalibrationRow, i store.Interface, di
 	if !ok {
 		return nil, nil, string(calibration.None), calibration.ReasonNoSNMP
 	}
-	bps := row.FlowOctets * 8 / calibration.BucketSeconds
+	bps := (row.FlowOctets + row.FlowOverhead) * 8 / calibration.BucketSeconds
 	return &bps, &row.Coverage, row.Status, row.Reason
 }
 

@@ -163,8 +163,14 @@ func calibrateWay(way store.Way, i store.Interface, intervals []calibration.Inte
 		}
 		samples = append(samples, s)
 		r := calibration.Calibrate(samples, options)
-		rows = append(rows, store.CalibrationRow{Way: way, Bucket: bucket, SNMPOctets: s.SNMP, FlowOctets: s.Flow, FlowEgress: s.Egress, FlowPackets: s.Packets,
-			SamplingRate: s.Rate, Coverage: r.Coverage, FactorRaw: r.FactorRaw, Factor: r.Factor, Status: string(r.Status), Reason: r.Reason, Final: s.Final})
+		// What is multiplied are the octets of flows, without layer 2; the product is what SNMP counts.
+		whole := 1.0
+		if f.Octets > 0 {
+			whole = s.Flow / f.Octets
+		}
+		rows = append(rows, store.CalibrationRow{Way: way, Bucket: bucket, SNMPOctets: s.SNMP, FlowOctets: f.Octets, FlowOverhead: s.Flow - f.Octets, FlowEgress: s.Egress,
+			FlowPackets: s.Packets, SamplingRate: s.Rate, Coverage: r.Coverage, FactorRaw: r.FactorRaw * whole, Factor: r.Factor * whole,
+			Status: string(r.Status), Reason: r.Reason, Final: s.Final})
 	}
 	return rows
 }
@@ -180,7 +186,7 @@ func ReadingsOf(counters []store.Counter) []calibration.Reading {
 
 // SampleOf returns the sample that a row of table calibration was made of.
 func SampleOf(r store.CalibrationRow) calibration.Sample {
-	return calibration.Sample{Bucket: r.Bucket, SNMP: r.SNMPOctets, Flow: r.FlowOctets, Egress: r.FlowEgress, Packets: r.FlowPackets, Rate: r.SamplingRate, Final: r.Final}
+	return calibration.Sample{Bucket: r.Bucket, SNMP: r.SNMPOctets, Flow: r.FlowOctets + r.FlowOverhead, Egress: r.FlowEgress, Packets: r.FlowPackets, Rate: r.SamplingRate, Final: r.Final}
 }
 
 // Overhead returns the octets of layer 2 that an interface's counters add to a

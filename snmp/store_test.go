@@ -86,7 +86,7 @@ func TestCalibrationIsWritten(t *testing.T) {
 		t.Fatalf("%d rows: %v", len(rows), err)
 	}
 	for _, r := range rows[1:11] { // readings start 20 ms into the first
-		if !r.Final && r.Bucket < now.Add(-11*time.Minute).Unix() || r.Status != "applied" || math.Abs(r.Coverage-0.8) > 0.002 || math.Abs(r.Factor-1.25) > 0.005 || r.SamplingRate != 80 {
+		if !r.Final && r.Bucket < now.Add(-11*time.Minute).Unix() || r.Status != "applied" || math.Abs(r.Coverage-0.8) > 0.002 || math.Abs(r.Factor*r.FlowOctets/r.SNMPOctets-1) > 0.005 || r.SamplingRate != 80 {
 			t.Errorf("%+v", r)
 		}
 	}

@@ -168,7 +168,7 @@ func TestCalibrationTables(t *testing.T) {
 			t.Errorf("%+v", sum)
 		}
 	}
-	row := CalibrationRow{Way: Way{edge, 7, "in"}, Bucket: bucket.Unix(), SNMPOctets: 5, FlowOctets: 6, FlowEgress: 1, FlowPackets: 7, SamplingRate: 100, Coverage: 1.2, FactorRaw: 0.8, Factor: 0.9, Status: "applied", Reason: "provisional"}
+	row := CalibrationRow{Way: Way{edge, 7, "in"}, Bucket: bucket.Unix(), SNMPOctets: 5, FlowOctets: 6, FlowOverhead: 0.5, FlowEgress: 1, FlowPackets: 7, SamplingRate: 100, Coverage: 1.2, FactorRaw: 0.8, Factor: 0.9, Status: "applied", Reason: "provisional"}
 	final := row
 	final.Final, final.Reason = true, ""
 	for _, r := range []CalibrationRow{row, final} {
