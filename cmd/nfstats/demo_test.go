@@ -81,7 +81,7 @@ func TestDemoWithFaults(t *testing.T) {
 	for _, c := range []struct{ router, from, to string }{
 		{"127.0.2.1", "0.08", "0.12"}, {"127.0.2.2", "0.0005", "0.015"}, {"127.0.2.3", "1.99", "2.01"},
 	} {
-		d.expectNumber(c.router+" covers what it should not", fmt.Sprintf(`SELECT count() > 4 AND countIf(status != 'refused') = 0 AND avg(flow_octets / snmp_octets) BETWEEN %s AND %s
+		d.expectNumber(c.router+" covers what it should not", fmt.Sprintf(`SELECT count() > 4 AND countIf(status != 'refused') = 0 AND avg(coverage) BETWEEN %s AND %s
 			FROM calibration FINAL WHERE exporter_addr = toIPv6('%s') AND final = 1 AND snmp_octets > 0 AND flow_packets > 100`, c.from, c.to, c.router), 1)
 	}
 	var answer struct {
