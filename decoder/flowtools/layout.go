@@ -137,6 +137,3 @@ func (l *layout) columns() decoder.Columns {
 	}
 	return columns
 }
-
-// has reports whether a column comes from the records.
-func (l *layout) has(c decoder.Columns) bool { return l.columns()&c != 0 }

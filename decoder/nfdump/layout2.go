@@ -1,0 +1,117 @@
+package nfdump
+
+const (
+	v3HeaderLength = 12
+	v3FlagSampled  = 2
+)
+
+// element lengths, with the 4 octets of type and length: a shorter element is
+// ignored.
+var elementLength = [...]uint16{
+	1: 52, 2: 12, 3: 36, 4: 20, 5: 28, 6: 12, 7: 12, 8: 8, 9: 20, 10: 8, 11: 20, 12: 8, 13: 20, 14: 44, 15: 36,
+	19: 20, 20: 12, 21: 36, 22: 8, 25: 20, 33: 20, 36: 12, 38: 36, 42: 8,
+}
+
+// flow2 writes the row of a V3 record: a header and elements in any order.
+func (w *writer) flow2(p []byte) bool {
+	if len(p) < v3HeaderLength {
+		return false
+	}
+	w.begin()
+	elements := int(le.Uint16(p[4:]))
+	w.engine = uint32(p[6])<<8 | uint32(p[7])
+	w.exporter = le.Uint16(p[8:])
+	w.scaled = p[10]&v3FlagSampled != 0
+	p = p[v3HeaderLength:]
+	for range elements {
+		if len(p) < 4 {
+			return false
+		}
+		id, size := le.Uint16(p), le.Uint16(p[2:])
+		if size < 4 || int(size) > len(p) {
+			return false
+		}
+		if int(id) < len(elementLength) && elementLength[id] != 0 && size >= elementLength[id] {
+			w.element(id, p[4:size])
+		}
+		p = p[size:]
+	}
+	w.finish()
+	return true
+}
+
+// element writes an element, whose length has been checked.
+func (w *writer) element(id uint16, p []byte) {
+	i := w.row
+	switch id {
+	case 1:
+		w.TimeFlowStart[i], w.TimeFlowEnd[i] = int64(le.Uint64(p)), int64(le.Uint64(p[8:]))
+		w.received = int64(le.Uint64(p[16:]))
+		w.Packets[i], w.Bytes[i] = le.Uint64(p[24:]), le.Uint64(p[32:])
+		w.SrcPort[i], w.DstPort[i] = le.Uint16(p[40:]), le.Uint16(p[42:])
+		w.Proto[i], w.TCPFlags[i], w.ForwardingStatus[i], w.IPTos[i] = p[44], uint16(p[45]), p[46], p[47]
+	case 2:
+		w.addresses4(p)
+	case 3:
+		w.addresses6(p)
+	case 4:
+		w.InIf[i], w.OutIf[i] = le.Uint32(p), le.Uint32(p[4:])
+		w.SrcNet[i], w.DstNet[i] = p[8], p[9]
+		w.FlowDirection[i] = min(p[10], 1)
+	case 5:
+		if flows := le.Uint64(p); flows != 0 {
+			w.flows = flows
+		}
+		w.outPackets, w.outBytes = le.Uint64(p[8:]), le.Uint64(p[16:])
+	case 6:
+		w.SrcVLAN[i], w.DstVLAN[i] = uint16(le.Uint32(p)), uint16(le.Uint32(p[4:]))
+	case 7:
+		w.SrcAS[i], w.DstAS[i] = le.Uint32(p), le.Uint32(p[4:])
+	case 8:
+		hop4(&w.BGPNextHop[i], p)
+	case 9:
+		hop6(&w.BGPNextHop[i], p)
+	case 10:
+		hop4(&w.NextHop[i], p)
+	case 11:
+		hop6(&w.NextHop[i], p)
+	case 12:
+		w.router4(p)
+	case 13:
+		w.router6(p)
+	case 14:
+		w.labels(p)
+	case 15:
+		w.macs(le.Uint64(p), le.Uint64(p[8:]))
+		w.macs(le.Uint64(p[24:]), le.Uint64(p[16:]))
+	default:
+		w.rareElement(id, p)
+	}
+}
+
+// rareElement is the rest of element.
+func (w *writer) rareElement(id uint16, p []byte) {
+	i := w.row
+	switch id {
+	case 19, 25: // firewall and NAT events begin with their time
+		w.event = int64(le.Uint64(p))
+	case 20:
+		putV4(&w.SrcAddrXlate[i], le.Uint32(p))
+		putV4(&w.DstAddrXlate[i], le.Uint32(p[4:]))
+	case 21:
+		putV6(&w.SrcAddrXlate[i], p)
+		putV6(&w.DstAddrXlate[i], p[16:])
+	case 22:
+		w.SrcPortXlate[i], w.DstPortXlate[i] = le.Uint16(p), le.Uint16(p[2:])
+	case 33:
+		w.ObservationDomainID[i] = le.Uint32(p[8:])
+	case 36:
+		w.OutVRF[i], w.InVRF[i] = le.Uint32(p), le.Uint32(p[4:])
+	case 38: // used where element 6 is missing
+		if w.SrcVLAN[i] == 0 && w.DstVLAN[i] == 0 {
+			w.SrcVLAN[i], w.DstVLAN[i] = le.Uint16(p), le.Uint16(p[4:])
+		}
+	case 42:
+		w.IPTTL[i] = p[2]
+	}
+}
