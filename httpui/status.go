@@ -15,11 +15,9 @@ type statusAnswer struct {
 	Version   string   `json:"version"`
 	Ready     bool     `json:"ready"`
 	Problems  []string `json:"problems"`
-	Warnings  []string `json:"warnings"`  // to look at, though the daemon is ready
 	Receiving []string `json:"receiving"` // addresses that routers can send to: host:port
 
-	Journal *JournalStatus `json:"journal"`
-	Stored  *storedAnswer  `json:"stored"` // null while ClickHouse cannot tell
+	Stored *storedAnswer `json:"stored"` // null while ClickHouse cannot tell
 }
 
 // JournalStatus tells what is received and not stored yet.
