@@ -17,7 +17,9 @@ type statusAnswer struct {
 	Problems  []string `json:"problems"`
 	Receiving []string `json:"receiving"` // addresses that routers can send to: host:port
 
-	Stored *storedAnswer `json:"stored"` // null while ClickHouse cannot tell
+	Stored   *storedAnswer  `json:"stored"`   // null while ClickHouse cannot tell
+	Warnings []string       `json:"warnings"` // to look at, though the daemon is ready
+	Journal  *JournalStatus `json:"journal"`
 }
 
 // JournalStatus tells what is received and not stored yet.

@@ -104,7 +104,7 @@ func TestRefusedBlockIsOnceInSpiteOfKills(t *testing.T) {
 		}
 		return nil
 	})
-	d.kill() // perhaps before the checkpoint
+	d.kill()                                              // perhaps before the checkpoint
 	d.eventually("the constraint is gone", func() error { // once the engine is
 		return d.command("sql", "ALTER TABLE nfstats.flows DROP CONSTRAINT IF EXISTS no_discard").Run()
 	})
