@@ -84,7 +84,8 @@ type deviceInput struct {
 	Credential *snmp.Credential `json:"credential"`
 }
 
-// addDevice answers POST /api/v1/devices.
+// addDevice answers POST /api/v1/devices. Without a credential it only names an
+// exporter.
 func (s *Server) addDevice(r *http.Request) (any, error) {
 	var in deviceInput
 	if err := readInput(r, &in); err != nil {
@@ -101,9 +102,20 @@ func (s *Server) addDevice(r *http.Request) (any, error) {
 		return nil, snmp.FieldErrors{"address": "is that of a device that is polled already"}
 	}
 	if in.Credential == nil {
-		return nil, snmp.FieldErrors{"credential": "is needed"}
+		return s.nameHost(r.Context(), address, in)
 	}
 	return s.setDevice(r.Context(), snmp.Device{Address: address}, in)
+}
+
+// nameHost names an exporter that is not polled.
+func (s *Server) nameHost(ctx context.Context, address netip.Addr, in deviceInput) (any, error) {
+	switch {
+	case in.Name == nil || in.Host != nil || in.Port != nil:
+		return nil, snmp.FieldErrors{"credential": "is needed for a device that is to be polled"}
+	case len(*in.Name) > 255:
+		return nil, snmp.FieldErrors{"name": "is longer than 255 characters"}
+	}
+	return s.nameDevice(ctx, address, *in.Name)
 }
 
 // changeDevice answers PATCH /api/v1/devices/{id}. Of an exporter that only sent
@@ -127,14 +139,8 @@ func (s *Server) changeDevice(r *http.Request) (any, error) {
 		return nil, snmp.ErrFromConfig
 	case polled:
 		device = old.Device
-	case in.Credential == nil: // a name for an exporter that is not polled
-		if in.Name == nil || in.Host != nil || in.Port != nil {
-			return nil, snmp.FieldErrors{"credential": "is needed for a device that is to be polled"}
-		}
-		if len(*in.Name) > 255 {
-			return nil, snmp.FieldErrors{"name": "is longer than 255 characters"}
-		}
-		return s.nameDevice(r.Context(), address, *in.Name)
+	case in.Credential == nil:
+		return s.nameHost(r.Context(), address, in)
 	}
 	return s.setDevice(r.Context(), device, in)
 }
@@ -184,7 +190,14 @@ func (s *Server) removeDevice(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"removed": address}, s.deps.Poller.Remove(address)
+	err = s.deps.Poller.Remove(address)
+	if errors.Is(err, snmp.ErrNoDevice) {
+		names, failed := s.exporterNames(r.Context())
+		if _, known := names[address]; failed == nil && known {
+			return nil, &problem{status: http.StatusConflict, message: "This host is known by its flows: there is no SNMP access to remove."}
+		}
+	}
+	return map[string]any{"removed": address}, err
 }
 
 // startDiscovery answers POST /api/v1/devices/{id}/discover.

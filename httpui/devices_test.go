@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,15 +50,13 @@ func (f *fakeInventory) KnownExporters(context.Context) ([]store.KnownExporter, 
 }
 
 func (f *fakeInventory) ChangeExporter(_ context.Context, exporter netip.Addr, change func(*store.KnownExporter)) error {
-	for n := range f.exporters {
-		if f.exporters[n].Address == exporter {
-			change(&f.exporters[n])
-			return nil
-		}
+	at := slices.IndexFunc(f.exporters, func(e store.KnownExporter) bool { return e.Address == exporter })
+	if at < 0 {
+		at = len(f.exporters)
+		f.exporters = append(f.exporters, store.KnownExporter{Address: exporter})
 	}
-	e := store.KnownExporter{Address: exporter}
-	change(&e)
-	f.exporters = append(f.exporters, e)
+	change(&f.exporters[at])
+	f.exporters[at].Name = f.exporters[at].EditedName
 	return nil
 }
 
@@ -114,7 +113,9 @@ func TestDevicesAreAddedChangedAndRemoved(t *testing.T) {
 		{"GET", "/api/v1/devices", "", 200, `"credential":"core"`},
 		{"POST", "/api/v1/devices", `{"address":"192.0.2.1","credential":{"version":"3"}}`, 422, `"credential.user":"is needed`},
 		{"POST", "/api/v1/devices", `{"address":"nowhere","credential":` + v3 + `}`, 422, `"address":"is not an address"`},
-		{"POST", "/api/v1/devices", `{"address":"192.0.2.1"}`, 422, `"credential":"is needed"`},
+		{"POST", "/api/v1/devices", `{"address":"192.0.2.1","port":161}`, 422, `"credential":"is needed`},
+		{"POST", "/api/v1/devices", `{"address":"192.0.2.6","name":"not polled"}`, 200, `"name":"not polled"`},
+		{"DELETE", "/api/v1/devices/192.0.2.6", "", 409, `known by its flows`},
 		{"POST", "/api/v1/devices", `{"address":"192.0.2.1","secret":1}`, 400, `unknown field`},
 		{"POST", "/api/v1/devices", `{"address":"192.0.2.1","port":"x"}`, 422, `"port"`},
 		{"POST", "/api/v1/devices", `{"address":"192.0.2.1","name":"Frankfurt","credential":` + v3 + `}`, 200, `"source":"ui"`},
@@ -130,7 +131,8 @@ func TestDevicesAreAddedChangedAndRemoved(t *testing.T) {
 		{"POST", "/api/v1/devices/192.0.2.77/discover", "", 404, `no such device`},
 		{"DELETE", "/api/v1/devices/192.0.2.9", "", 409, `configuration file`},
 		{"DELETE", "/api/v1/devices/192.0.2.1", "", 200, `"removed":"192.0.2.1"`},
-		{"DELETE", "/api/v1/devices/192.0.2.1", "", 404, `no such device`},
+		{"DELETE", "/api/v1/devices/192.0.2.1", "", 409, `known by its flows`},
+		{"DELETE", "/api/v1/devices/192.0.2.99", "", 404, `no such device`},
 	} {
 		code, answer := send(s, step.method, step.path, step.body)
 		if code != step.code || !strings.Contains(answer, step.want) {
