@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -23,7 +24,7 @@ func TestPageInBrowser(t *testing.T) {
 	d.start()
 	empty.start()
 	for i, exporter := range []string{"127.0.0.7", "127.0.0.8"} {
-		d.send(exporter, v5Datagram(0, 30-10*i))
+		d.send(exporter, betweenInterfaces(v5Datagram(0, 30-10*i)))
 	}
 	d.expectNumber("the flows are stored", "SELECT count() FROM flows", 50)
 	later := v5Datagram(30, 10)
@@ -31,23 +32,32 @@ func TestPageInBrowser(t *testing.T) {
 		later[24+48*i+41] = byte(i) // source AS 64500 becomes others
 	}
 	time.Sleep(1100 * time.Millisecond) // a second point of the chart
-	d.send("127.0.0.7", later)
+	d.send("127.0.0.7", betweenInterfaces(later))
 	d.expectNumber("the flows are stored", "SELECT count() FROM flows", 60)
 
 	tests, err := filepath.Glob(webDir + "/e2e/*.test.mjs")
 	if err != nil || len(tests) == 0 {
 		t.Fatalf("no browser tests in %s: %v", webDir, err)
 	}
-	args := []string{"--test", "--test-reporter=spec", "--test-concurrency=1"}
 	for _, name := range tests {
-		args = append(args, "e2e/"+filepath.Base(name))
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".test.mjs"), func(t *testing.T) {
+			cmd := exec.Command("node", "--test", "--test-reporter=spec", "e2e/"+filepath.Base(name))
+			cmd.Dir = webDir
+			cmd.Env = append(os.Environ(), "NFSTATS_URL="+d.http, "NFSTATS_EMPTY_URL="+empty.http)
+			out, err := cmd.CombinedOutput()
+			t.Logf("%s", out)
+			if err != nil {
+				t.Errorf("browser tests: %v", err)
+			}
+		})
 	}
-	cmd := exec.Command("node", args...)
-	cmd.Dir = webDir
-	cmd.Env = append(os.Environ(), "NFSTATS_URL="+d.http, "NFSTATS_EMPTY_URL="+empty.http)
-	out, err := cmd.CombinedOutput()
-	t.Logf("%s", out)
-	if err != nil {
-		t.Errorf("browser tests: %v", err)
+}
+
+// betweenInterfaces gives the records of a v5 datagram input interfaces 1 to 3 and output interfaces 4 and 5.
+func betweenInterfaces(datagram []byte) []byte {
+	for i := range (len(datagram) - 24) / 48 {
+		record := datagram[24+48*i:]
+		record[13], record[15] = byte(1+i%3), byte(4+i%2)
 	}
+	return datagram
 }

@@ -12,6 +12,7 @@ import { empty, failed, loading, save, show } from '../ui.js';
  * @typedef {object} Settings
  * @property {string} title
  * @property {string} [sub]
+ * @property {string} [label]  for assistive technology and file names, where a title is there twice
  * @property {string} [size]  .s6 and the like, of twelve columns
  * @property {number} [height]  of what stands there until the first answer, pixels
  * @property {(signal: AbortSignal) => Promise<any>} load
@@ -27,18 +28,18 @@ import { empty, failed, loading, save, show } from '../ui.js';
  * @param {Settings} settings
  */
 export function panel(page, settings) {
-  const { title, sub = '', size = '', height = 300, load, make, isEmpty = (d) => d.rows?.length === 0, csv, note, acts = [] } = settings;
+  const { title, label: spoken = title, sub = '', size = '', height = 300, load, make, isEmpty = (d) => d.rows?.length === 0, csv, note, acts = [] } = settings;
   const body = h('div'), foot = h('footer', { hidden: true });
   const subtitle = h('p', null, sub);
   const buttons = h('div.act', null, acts);
-  const el = h(`section.card${size}`, { 'aria-label': title }, h('header', null, h('div', null, h('h2', null, title), subtitle), buttons), body, foot);
+  const el = h(`section.card${size}`, { 'aria-label': spoken }, h('header', null, h('div', null, h('h2', null, title), subtitle), buttons), body, foot);
   /** @type {Drawing|null} */
   let drawing = null;
   /** @type {any} */
   let answer = null;
   body.append(loading(height));
-  const name = `nfstats-${title.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}`;
-  const act = (label, glyph, run) => h('button.btn.icon.quiet', { title: label, 'aria-label': `${title}: ${label}`, onclick: run }, icon(glyph));
+  const name = `nfstats-${spoken.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}`;
+  const act = (label, glyph, run) => h('button.btn.icon.quiet', { title: label, 'aria-label': `${spoken}: ${label}`, onclick: run }, icon(glyph));
   const clear = () => {
     drawing?.chart?.close();
     drawing = null;

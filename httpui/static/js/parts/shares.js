@@ -20,8 +20,13 @@ export function folded(rows, threshold) {
 export const sharesCSV = (d) => [[d.by, 'name', 'bits_per_second', 'error_bits_per_second', 'packets_per_second', 'flows_per_second', 'share'],
   ...d.rows.map((r) => [r.other ? 'other' : r.value, r.name, r.bits_per_second, r.error, r.packets_per_second, r.flows_per_second, r.share])];
 
-/** @param {import('../main.js').Page} page */
-export function sharesTable(page, d, rows = dressed(d), short = false) {
+/**
+ * @param {import('../main.js').Page} page
+ * @param {any} d  answer of /shares
+ * @param {any[]} [rows]
+ * @param {string} [short]  what a narrow table with fewer columns is called
+ */
+export function sharesTable(page, d, rows = dressed(d), short = '') {
   const max = Math.max(...rows.filter((r) => !r.other).map((r) => r.share), 0.001);
   const open = (r) => (r.other ? undefined : () => details(page, d.by, r));
   const columns = [
@@ -32,5 +37,5 @@ export function sharesTable(page, d, rows = dressed(d), short = false) {
     { name: 'Packets', cell: (r) => si(r.packets_per_second, 'pps'), by: (r) => r.packets_per_second },
     { name: 'Volume', cell: (r) => si(r.bits_per_second * (d.to - d.from) / 8, 'bytes'), by: (r) => r.bits_per_second },
   ];
-  return table(DIMENSIONS[d.by], short ? columns.slice(0, 4) : columns, rows, { sorted: '-Rate' });
+  return table(short || DIMENSIONS[d.by], short ? columns.slice(0, 4) : columns, rows, { sorted: '-Rate' });
 }

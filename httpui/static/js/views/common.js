@@ -2,7 +2,7 @@
 import { h } from '../dom.js';
 import { get } from '../api.js';
 import { query } from '../state.js';
-import { interfaceName, knowInterfaces } from '../dims.js';
+import { interfaceName, knowInterfaces, lower } from '../dims.js';
 import { ring } from '../charts/shares.js';
 import { panel } from '../parts/panel.js';
 import { details } from '../parts/details.js';
@@ -26,7 +26,7 @@ async function uplinks(page, signal) {
 function pair(page, name, note, ifs) {
   const { st } = page, field = st.direction === 'in' ? 'in_if' : 'out_if';
   return ['src_as', 'dst_as'].map((by) => panel(page, {
-    title: name, sub: `${note ? `${note} · ` : ''}${by === 'src_as' ? 'by source AS' : 'by destination AS'}`, size: '.s6', height: 300,
+    title: name, label: `${name} by ${lower(by)}`, sub: `${note ? `${note} · ` : ''}${by === 'src_as' ? 'by source AS' : 'by destination AS'}`, size: '.s6', height: 300,
     load: (signal) => get('shares', { ...query(st, `${field} in (${ifs.join(', ')})`), by, top: 10 }, signal), csv: sharesCSV,
     make: (body) => {
       const canvas = h('div.canvas', { css: { height: '212px' } }), list = h('div');
@@ -35,7 +35,7 @@ function pair(page, name, note, ifs) {
       return { chart, update: (d) => {
         const rows = folded(dressed(d), (st.threshold === '' ? 1 : Number(st.threshold)) / 100);
         chart.set({ rows, total: d.total.bits_per_second });
-        list.replaceChildren(sharesTable(page, d, rows, true));
+        list.replaceChildren(sharesTable(page, d, rows, `${name} by ${lower(by)}`));
       } };
     },
   }));
