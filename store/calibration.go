@@ -164,11 +164,14 @@ WHERE time >= fromUnixTimestamp64Milli({since:Int64} * 1000)
 	return buckets, nil
 }
 
-// RolledTo returns the time up to which live flows are rolled up, zero where
-// there are none.
+// RolledTo returns the time up to which the live flows of every collector are
+// rolled up, zero where there are none. A collector that is an hour behind is not
+// waited for, unless all are.
 func (s *Store) RolledTo(ctx context.Context) (time.Time, error) {
 	var at time.Time
-	if err := s.conn.QueryRow(ctx, "SELECT max(rolled_to) FROM rollups WHERE source = ''").Scan(&at); err != nil {
+	const query = `SELECT if(countIf(rolled > now() - INTERVAL 1 HOUR) > 0, minIf(rolled, rolled > now() - INTERVAL 1 HOUR), max(rolled))
+FROM (SELECT max(rolled_to) AS rolled FROM rollups WHERE source = '' GROUP BY collector)`
+	if err := s.conn.QueryRow(ctx, query).Scan(&at); err != nil {
 		return time.Time{}, fmt.Errorf("read how far flows are rolled up: %w", err)
 	}
 	return at, nil

@@ -144,6 +144,21 @@ func TestCalibrationTables(t *testing.T) {
 	s := prepared(t)
 	ctx := context.Background()
 	bucket := time.Now().Truncate(5 * time.Minute).Add(-10 * time.Minute)
+	for _, step := range []struct {
+		collector string
+		ago, want time.Duration
+	}{{"", 0, 0}, {"a", 5 * time.Hour, 5 * time.Hour}, {"b", 3 * time.Hour, 3 * time.Hour}, {"a", 2 * time.Minute, 2 * time.Minute}, {"b", 3 * time.Minute, 3 * time.Minute}} {
+		now := time.Now().Truncate(time.Second)
+		if step.collector != "" {
+			if err := s.Conn().Exec(ctx, "INSERT INTO rollups (collector, source, rolled_to, rolling) VALUES ($1, '', $2, 0)", step.collector, now.Add(-step.ago).UTC()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rolled, err := s.RolledTo(ctx)
+		if err != nil || step.collector == "" && rolled.Unix() > 0 || step.collector != "" && !rolled.Equal(now.Add(-step.want)) {
+			t.Errorf("rolled to %s after %+v: %v", rolled, step, err)
+		}
+	}
 	counters := []Counter{
 		{Exporter: edge, IfIndex: 7, AtMs: bucket.UnixMilli() + 1, UptimeMs: 5, InOctets: 1 << 60, OutOctets: 2, Discontinuity: 3, Bits: 64},
 		{Exporter: edge, IfIndex: 7, AtMs: bucket.UnixMilli() + 60_001, UptimeMs: 60_005, InOctets: 1<<60 + 5, OutOctets: 2, Discontinuity: 3, Bits: 64},
