@@ -6,7 +6,7 @@ LDFLAGS   = -s -w -X main.version=$(VERSION)
 PARTS     = $(wildcard cmd collector configs decoder httpui snmp store)
 GOFILES   = $(shell find $(PARTS) -name node_modules -prune -o -type f \( -name '*.go' -o -path '*/static/*' -o -name '*.sql' -o -name '*.yaml' -o -name '*.gz' \) ! -name '*_test.go' -print) go.mod go.sum
 
-.PHONY: build engine run test test-tools web-tools test-go test-race test-faults test-web fuzz lint bench clean
+.PHONY: build engine run test test-tools web-tools test-go test-race test-faults test-web fuzz lint bench bench-ui clean
 
 build: bin/nfstats
 
@@ -77,6 +77,10 @@ lint:
 bench: build engine
 	$(GO) test -run '^$$' -bench . -benchmem ./decoder/... ./collector/... ./store/...
 	$(GO) test -run '^$$' -bench Daemon -benchtime 2x ./cmd/nfstats
+
+# The web UI's weight and speed, at a daemon that has flows (bin/nfstats demo).
+bench-ui: web-tools
+	cd httpui/web && node e2e/bench.mjs
 
 clean:
 	rm -rf bin store/engine/node_modules httpui/web/node_modules

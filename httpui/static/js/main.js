@@ -121,7 +121,7 @@ function render() {
 
 function renderBar(page) {
   const spec = VIEWS[st.view] ?? VIEWS[''];
-  $('filters').replaceChildren(...(spec.timeless || spec.plain ? [] : bar(page, spec.controls ?? [], exporters)), ...(spec.replay ? [replay(page)] : []));
+  $('filters').replaceChildren(...(spec.timeless || spec.plain ? [] : bar(page, spec.controls ?? [], exporters, spec.replay ? [replay(page)] : [], !spec.unfiltered)));
   $('filters').hidden = !$('filters').children.length;
 }
 

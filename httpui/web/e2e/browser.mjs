@@ -16,8 +16,11 @@ export const launch = () => chromium.launch({
 });
 
 let browser;
-before(async () => { browser = await launch(); });
-after(() => browser?.close());
+/** One browser for the tests of a file. */
+export function useBrowser() {
+  before(async () => { browser = await launch(); });
+  after(() => browser?.close());
+}
 
 /**
  * Opens a page, lets use work with it, and wants no complaint of the browser: no

@@ -1,7 +1,9 @@
 // Every page, in both themes: it comes up without a complaint and is accessible.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PAGES, accessible, base, emptyBase, onPage, settled } from './browser.mjs';
+import { PAGES, accessible, base, emptyBase, onPage, settled, useBrowser } from './browser.mjs';
+
+useBrowser();
 
 for (const theme of ['light', 'dark']) {
   for (const name of PAGES) {

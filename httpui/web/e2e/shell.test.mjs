@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { base, drawn, onPage, settled } from './browser.mjs';
+import { base, drawn, onPage, settled, useBrowser } from './browser.mjs';
+
+useBrowser();
 
 test('ranges, back and forth, by mouse and keys', () => onPage(`${base}/?live=off`, async (page) => {
   await page.locator('#range').click();

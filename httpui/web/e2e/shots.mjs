@@ -1,12 +1,10 @@
 // Screenshots for people to look at: node e2e/shots.mjs FOLDER [PAGE…], with NFSTATS_URL set.
 import { mkdirSync } from 'node:fs';
-import { chromium } from 'playwright-core';
+import { PAGES, base, launch } from './browser.mjs';
 
-const base = process.env.NFSTATS_URL ?? 'http://127.0.0.1:8080';
 const [folder = 'shots', ...pages] = process.argv.slice(2);
-const PAGES = ['', 'time', 'common', 'as', 'interface', 'addresses', 'exporters', 'interfaces', 'trust', 'sql', 'system', 'settings'];
 mkdirSync(folder, { recursive: true });
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--headless', '--no-sandbox', '--disable-gpu'] });
+const browser = await launch();
 for (const theme of ['light', 'dark']) {
   for (const [size, width] of [['wide', 1360], ['narrow', 420]]) {
     for (const path of pages.length ? pages : PAGES) {

@@ -1,7 +1,9 @@
 // The charts' numbers are those of the flows.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { base, drawn, near, number, onPage, settled } from './browser.mjs';
+import { base, drawn, near, number, onPage, settled, useBrowser } from './browser.mjs';
+
+useBrowser();
 
 const from = Math.floor(Date.now() / 60000) * 60 - 1800, to = from + 2400;
 const range = `from=${from}&to=${to}&live=off&scale=sampled`;

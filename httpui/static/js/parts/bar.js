@@ -33,8 +33,10 @@ const SCALES = [['auto', 'calibrated'], ['sampled', '× sampling rate'], ['raw',
  * @param {import('../main.js').Page} page
  * @param {string[]} controls
  * @param {{value: string, name: string}[]} exporters
+ * @param {any[]} [more]  before the filter
+ * @param {boolean} [filtered]  with filter and scale
  */
-export function bar(page, controls, exporters) {
+export function bar(page, controls, exporters, more = [], filtered = true) {
   const { st, go } = page;
   const known = exporters.some((e) => e.value === st.exporter) || !st.exporter ? exporters : [...exporters, { value: st.exporter, name: '' }];
   const text = h('input', { type: 'text', id: 'filter', placeholder: 'Filter: src_as = 15169 and dst_port in (80, 443)', value: st.filter, spellcheck: 'false', autocomplete: 'off', 'aria-label': 'Filter', 'aria-describedby': 'filter-error' });
@@ -42,9 +44,9 @@ export function bar(page, controls, exporters) {
     st.filter && h('button.clear', { type: 'button', 'aria-label': 'Clear the filter', onclick: () => go({ filter: '' }) }, icon('x')));
   return [
     pick('Exporter', st.exporter, [['', 'all'], ...known.map((e) => [e.value, e.name || e.value])], (exporter) => go({ exporter })),
-    ...controls.map((c) => CONTROLS[c](page)), form,
-    pick('Scale', st.scale, SCALES, (scale) => go({ scale })),
-    h('p.filter-error', { id: 'filter-error', role: 'alert', hidden: true }),
+    ...controls.map((c) => CONTROLS[c](page)), ...more,
+    ...(filtered ? [form, pick('Scale', st.scale, SCALES, (scale) => go({ scale })),
+    h('p.filter-error', { id: 'filter-error', role: 'alert', hidden: true })] : []),
   ];
 }
 

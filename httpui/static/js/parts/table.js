@@ -22,7 +22,7 @@ import { swatch } from '../chart.js';
  */
 export function table(label, columns, rows, { sorted = '', onsort, className } = {}) {
   const body = h('tbody'), head = h('tr');
-  const fill = (list) => body.replaceChildren(...list.map((r) => h('tr', { class: className?.(r) || null }, columns.map((c) => h(c.strong ? 'td.strong' : c.left ? 'td.l' : 'td', null, c.cell(r))))));
+  const fill = (list) => body.replaceChildren(...list.map((r) => h('tr', { class: className?.(r) || null }, columns.map((c) => h(`td${c.strong ? '.strong' : ''}${c.left ? '.l' : ''}`, null, c.cell(r))))));
   function sort(c) {
     const down = sorted === c.name ? true : sorted === `-${c.name}` ? false : typeof c.by?.(rows[0]) !== 'string';
     sorted = (down ? '-' : '') + c.name;

@@ -19,6 +19,7 @@ import { settings } from './settings.js';
  * @property {string} group  of the navigation
  * @property {string[]} [controls]  of the bar above it
  * @property {boolean} [replay]  minute by minute
+ * @property {boolean} [unfiltered]  the bar has no filter and no scale
  * @property {boolean} [plain]  has a time range and no bar
  * @property {boolean} [still]  does not refresh by itself
  * @property {boolean} [timeless]  has no time range

@@ -9,10 +9,10 @@ import { editInterface } from '../parts/edit.js';
 import { state } from '../ui.js';
 
 const KINDS = { applied: 'good', amber: 'warn', refused: 'bad', none: 'off' };
-const WORDS = { applied: 'agrees', amber: 'look', refused: 'off', none: 'no SNMP' };
+const WORDS = { applied: '', amber: 'look', refused: 'off', none: '' };
 
 /** Coverage as a badge: the share of SNMP's octets that flows account for. */
-export const badge = (coverage, status, reason) => h(`span.badge.${KINDS[status] ?? 'off'}`, { title: reason || null }, coverage === null || coverage === undefined ? WORDS[status] ?? '–' : `${percent(coverage)} ${WORDS[status] ?? ''}`);
+export const badge = (coverage, status, reason) => h(`span.badge.${KINDS[status] ?? 'off'}`, { title: reason || null }, coverage === null || coverage === undefined || status === 'none' ? '–' : `${percent(coverage)} ${WORDS[status] ?? ''}`);
 
 export const interfaces = {
   title: 'Interfaces', icon: 'cable', key: 'n', group: 'Network', plain: true,
