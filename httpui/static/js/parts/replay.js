@@ -29,7 +29,7 @@ export function played({ st, go }) {
       stop();
       return go({});
     }
-    go({ from: st.from + STEP, to: st.from + 2 * STEP });
+    go({ from: st.from + STEP, to: st.from + 2 * STEP, during: st.during });
   }, PAUSE_MS);
 }
 
