@@ -176,14 +176,17 @@ func (a *agent) walk(ctx context.Context, system System, wanted map[uint32]bool)
 	if err == nil && len(found) == 0 {
 		err = errors.New("the agent shows no interfaces: its view must include IF-MIB (1.3.6.1.2.1.2 and 1.3.6.1.2.1.31)")
 	}
-	if err == nil {
-		err = a.poller.sink.Discovered(ctx, a.device.Address, system, found)
-	}
-	a.discovered(len(found), err, true)
 	if err != nil {
+		a.discovered(0, err, true)
 		return err
 	}
-	a.lastWalk = time.Now()
+	// While ClickHouse is away readings are kept for it, so polling goes on; the
+	// walk is done again at the next visit.
+	err = a.poller.sink.Discovered(ctx, a.device.Address, system, found)
+	a.discovered(len(found), err, true)
+	if err == nil {
+		a.lastWalk = time.Now()
+	}
 	a.indexes, a.speed, a.described, a.absent = nil, map[uint32]uint64{}, map[uint32]bool{}, map[uint32]bool{}
 	for _, i := range found {
 		a.indexes = append(a.indexes, i.IfIndex)

@@ -2,6 +2,7 @@ package snmp
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,6 +99,24 @@ func TestDeadDevicesDelayNobody(t *testing.T) {
 		return d.Error == errNoAnswer.Error() && d.Failures > 0
 	})
 	if d, _ := p.Device(loopback); d.Error != "" {
+		t.Errorf("%+v", d)
+	}
+}
+
+// forgetful is a Sink whose store is away.
+type forgetful struct{ *recorder }
+
+func (forgetful) Discovered(context.Context, netip.Addr, System, []Interface) error {
+	return errors.New("ClickHouse is away")
+}
+
+func TestPollingGoesOnWithoutTheStore(t *testing.T) {
+	agent := &fakeAgent{interfaces: 2}
+	agent.start(t)
+	sink := newRecorder()
+	p := running(t, forgetful{sink}, Device{Address: loopback, Port: agent.port, Credential: Credential{Version: "2c", Community: "letmein"}})
+	eventually(t, "readings", func() bool { return len(sink.readings(loopback)) >= 4 })
+	if d, _ := p.Device(loopback); d.Discovery.State != "failed" && d.Discovery.State != "running" || d.Error != "" {
 		t.Errorf("%+v", d)
 	}
 }
