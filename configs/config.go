@@ -64,9 +64,20 @@ type HTTP struct {
 
 // Store configures ClickHouse.
 type Store struct {
-	ClickHouse string   `mapstructure:"clickhouse"` // URL, "" for the embedded one
-	Database   string   `mapstructure:"database"`
-	Embedded   Embedded `mapstructure:"embedded"`
+	ClickHouse   string   `mapstructure:"clickhouse"` // URL, "" for the embedded one
+	Database     string   `mapstructure:"database"`
+	Cluster      string   `mapstructure:"cluster"` // "" for one server
+	PasswordFile string   `mapstructure:"password_file"`
+	TLS          StoreTLS `mapstructure:"tls"`
+	Embedded     Embedded `mapstructure:"embedded"`
+}
+
+// StoreTLS configures TLS to the user's ClickHouse. Paths are of PEM files.
+type StoreTLS struct {
+	CA          string `mapstructure:"ca"` // "" for the system's
+	Certificate string `mapstructure:"certificate"`
+	Key         string `mapstructure:"key"`
+	SkipVerify  bool   `mapstructure:"skip_verify"`
 }
 
 // Embedded configures the ClickHouse that nfstats runs itself.

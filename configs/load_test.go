@@ -144,6 +144,10 @@ func TestValidate(t *testing.T) {
 		{"fields", func(c *Config) { c.Decoder.MaxFields = 0 }, "key decoder.max_fields"},
 		{"level", func(c *Config) { c.Log.Level = "loud" }, "key log.level"},
 		{"format", func(c *Config) { c.Log.Format = "xml" }, "key log.format"},
+		{"OK cluster", func(c *Config) { c.Store.ClickHouse, c.Store.Cluster = "https://a:8443", "prod-1" }, ""},
+		{"cluster name", func(c *Config) { c.Store.ClickHouse, c.Store.Cluster = "https://a:8443", "a'b" }, "key store.cluster"},
+		{"cluster of the embedded", func(c *Config) { c.Store.Cluster = "prod" }, "key store: cluster, password_file and tls are for"},
+		{"half a certificate", func(c *Config) { c.Store.ClickHouse, c.Store.TLS.Key = "https://a:8443", "k.pem" }, "go together"},
 		{"memory", func(c *Config) { c.Store.Embedded.MaxMemory = 1 << 20 }, "key store.embedded.max_memory"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -13,6 +13,8 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
+var clusterName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
 var databaseName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 
 // Validate reports every value that nfstats cannot work with, by its key.
@@ -55,6 +57,7 @@ func (c *Config) Validate() error {
 		check("store.database", fmt.Errorf("%q is not a name of letters, digits and underscores", c.Store.Database))
 	}
 	check("store.clickhouse", clickhouseURL(c.Store.ClickHouse))
+	c.Store.validateServer(check)
 	if c.Store.Embedded.Listen != "" {
 		check("store.embedded.listen", listenAddress(c.Store.Embedded.Listen))
 	}
@@ -83,6 +86,22 @@ func (d *Decoder) validate(check func(key string, err error)) {
 		if !o.Exporters.IsValid() || o.Rate == 0 {
 			check("decoder.sampling_overrides", fmt.Errorf("entry %d needs exporters and a rate of at least 1", i+1))
 		}
+	}
+}
+
+// validateServer checks what needs a ClickHouse of the user's.
+func (s *Store) validateServer(check func(key string, err error)) {
+	if s.ClickHouse == "" {
+		if s.Cluster != "" || s.PasswordFile != "" || s.TLS != (StoreTLS{}) {
+			check("store", errors.New("cluster, password_file and tls are for a ClickHouse of yours, named in store.clickhouse"))
+		}
+		return
+	}
+	if s.Cluster != "" && !clusterName.MatchString(s.Cluster) {
+		check("store.cluster", fmt.Errorf("%q is not a name of letters, digits, underscores and hyphens", s.Cluster))
+	}
+	if (s.TLS.Certificate == "") != (s.TLS.Key == "") {
+		check("store.tls", errors.New("certificate and key go together"))
 	}
 }
 

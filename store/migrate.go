@@ -36,7 +36,7 @@ func (s *Store) migrate(ctx context.Context) error {
 	const history = `CREATE TABLE IF NOT EXISTS schema_migrations (
 		version UInt32, name String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3)
 	) ENGINE = ReplacingMergeTree ORDER BY version`
-	if err := s.conn.Exec(ctx, history); err != nil {
+	if err := s.apply(ctx, history); err != nil {
 		return fmt.Errorf("create table schema_migrations: %w", err)
 	}
 	applied, newest, err := s.appliedMigrations(ctx)
@@ -48,11 +48,12 @@ func (s *Store) migrate(ctx context.Context) error {
 			zap.Uint32("tables", newest), zap.Uint32("program", known))
 	}
 	for _, m := range migrations {
-		if applied[m.version] && !m.always {
+		// On a cluster all run again, for nodes that have joined it.
+		if applied[m.version] && !m.always && s.cluster == "" {
 			continue
 		}
 		for i, statement := range m.statements {
-			if err := s.conn.Exec(ctx, s.fillIn(statement)); err != nil {
+			if err := s.apply(ctx, statement); err != nil {
 				return fmt.Errorf("migration %04d_%s, statement %d: %w", m.version, m.name, i+1, err)
 			}
 		}
@@ -63,6 +64,20 @@ func (s *Store) migrate(ctx context.Context) error {
 			return fmt.Errorf("record migration %04d_%s: %w", m.version, m.name, err)
 		}
 		s.logger.Info("migrated the tables", zap.Uint32("version", m.version), zap.String("name", m.name))
+	}
+	return nil
+}
+
+// apply executes a statement of the migrations, in its cluster form on a cluster.
+func (s *Store) apply(ctx context.Context, statement string) error {
+	forms, err := ddl(s.fillIn(statement), s.database, s.cluster)
+	if err != nil {
+		return err
+	}
+	for _, form := range forms {
+		if err := s.conn.Exec(ctx, form); err != nil {
+			return err
+		}
 	}
 	return nil
 }

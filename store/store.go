@@ -15,8 +15,12 @@ import (
 // Config says which ClickHouse to use. Either URL or Dial is set.
 type Config struct {
 	URL      string // of the user's server or servers, as clickhouse-go's DSN
+	Cluster  string // over whose nodes the tables are spread; "": one server has them
 	Database string
 	ASNames  string // CSV file of names of autonomous systems; "": those that ship with the program
+
+	PasswordFile string // holds the password of the user in URL; "": URL has it
+	TLS          TLS
 
 	// Dial connects to the embedded engine, which Key opens.
 	Dial func(ctx context.Context) (net.Conn, error)
@@ -27,6 +31,7 @@ type Config struct {
 type Store struct {
 	database string
 	asNames  string
+	cluster  string
 	options  clickhouse.Options // with no database
 	conn     driver.Conn
 	logger   *zap.Logger
@@ -51,21 +56,13 @@ func New(cfg Config, logger *zap.Logger) (*Store, error) {
 		options.Auth = clickhouse.Auth{Username: "nfstats", Password: cfg.Key}
 		options.DialContext = func(ctx context.Context, _ string) (net.Conn, error) { return cfg.Dial(ctx) }
 	} else {
-		parsed, err := clickhouse.ParseDSN(cfg.URL)
+		parsed, err := serverOptions(cfg)
 		if err != nil {
-			return nil, errors.New("store.clickhouse is not a URL that ClickHouse's client understands") // its error would print the password
+			return nil, err
 		}
 		options = *parsed
-		if options.Compression == nil {
-			options.Compression = &clickhouse.Compression{Method: clickhouse.CompressionLZ4}
-		}
 	}
-	options.Auth.Database = ""
-	options.MaxOpenConns = 16
-	options.MaxIdleConns = 8
-	options.DialTimeout = 5 * time.Second
-	options.ReadTimeout = 5 * time.Minute
-	options.ClientInfo.Products = append(options.ClientInfo.Products, struct{ Name, Version string }{"nfstats", ""})
+	setLimits(&options, cfg.Cluster)
 
 	withDatabase := options
 	withDatabase.Auth.Database = cfg.Database
@@ -73,7 +70,7 @@ func New(cfg Config, logger *zap.Logger) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure the ClickHouse client: %w", err)
 	}
-	return &Store{database: cfg.Database, asNames: cfg.ASNames, options: options, conn: conn, logger: logger}, nil
+	return &Store{database: cfg.Database, asNames: cfg.ASNames, cluster: cfg.Cluster, options: options, conn: conn, logger: logger}, nil
 }
 
 // Conn returns the connections, whose default database is the configured one.
@@ -150,7 +147,11 @@ func (s *Store) createDatabase(ctx context.Context) error {
 		return fmt.Errorf("configure the ClickHouse client: %w", err)
 	}
 	defer admin.Close()
-	if err := admin.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+s.database); err != nil {
+	statement := "CREATE DATABASE IF NOT EXISTS " + s.database
+	if s.cluster != "" {
+		statement += " ON CLUSTER " + quoted(s.cluster)
+	}
+	if err := admin.Exec(ctx, statement); err != nil {
 		return fmt.Errorf("create database %s: %w", s.database, err)
 	}
 	return nil

@@ -24,12 +24,19 @@ func engineConfig(cfg *configs.Config) engine.Config {
 	}
 }
 
+// serverConfig tells how to reach the user's ClickHouse.
+func serverConfig(cfg *configs.Config) store.Config {
+	s := cfg.Store
+	return store.Config{URL: s.ClickHouse, Database: s.Database, Cluster: s.Cluster, PasswordFile: s.PasswordFile,
+		TLS: store.TLS{CA: s.TLS.CA, Certificate: s.TLS.Certificate, Key: s.TLS.Key, SkipVerify: s.TLS.SkipVerify}, ASNames: cfg.ASN.Names}
+}
+
 // attach returns how to reach the configured ClickHouse: the user's server, the
 // embedded one of the running daemon, or one started for the moment where no
 // daemon runs. detach ends what attach began.
 func attach(ctx context.Context, cfg *configs.Config) (connection store.Config, detach func(), err error) {
 	if cfg.Store.ClickHouse != "" {
-		return store.Config{URL: cfg.Store.ClickHouse, Database: cfg.Store.Database}, func() {}, nil
+		return serverConfig(cfg), func() {}, nil
 	}
 	dial, key, err := engine.Attach(ctx, cfg.DataDir)
 	if err == nil {

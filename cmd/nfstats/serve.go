@@ -63,7 +63,7 @@ func newServeCommand(file *string) *cobra.Command {
 // serve runs the daemon until ctx ends. What is started first is stopped last:
 // the engine outlives the collector, which outlives its sockets.
 func serve(ctx context.Context, cfg *configs.Config, logger *zap.Logger) error {
-	storeConfig := store.Config{URL: cfg.Store.ClickHouse, Database: cfg.Store.Database, ASNames: cfg.ASN.Names}
+	storeConfig := serverConfig(cfg)
 	var supervisor *engine.Supervisor
 	if cfg.Store.ClickHouse == "" {
 		var err error

@@ -35,6 +35,12 @@ func Main(m *testing.M) {
 // skips the test, in CI it fails it.
 func Start(t testing.TB) *engine.Supervisor {
 	t.Helper()
+	return StartIn(t, t.TempDir())
+}
+
+// StartIn is Start with a data folder that the caller has prepared.
+func StartIn(t testing.TB, dir string) *engine.Supervisor {
+	t.Helper()
 	library := os.Getenv("NFSTATS_STORE_EMBEDDED_LIBRARY")
 	if library == "" {
 		library = filepath.Join(repository(t), "bin", engine.LibraryName)
@@ -45,7 +51,7 @@ func Start(t testing.TB) *engine.Supervisor {
 		}
 		t.Skipf("no embedded ClickHouse (make engine fetches it): %v", err)
 	}
-	s, err := engine.New(engine.Config{DataDir: t.TempDir(), Database: "nfstats", Library: library, MaxMemory: 4 << 30}, zap.NewNop())
+	s, err := engine.New(engine.Config{DataDir: dir, Database: "nfstats", Library: library, MaxMemory: 4 << 30}, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
