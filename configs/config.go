@@ -60,6 +60,12 @@ type SamplingOverride struct {
 type HTTP struct {
 	Listen       string   `mapstructure:"listen"` // TCP host:port
 	AllowedHosts []string `mapstructure:"allowed_hosts"`
+
+	Users         []HTTPUser  `mapstructure:"users"`
+	Tokens        []HTTPToken `mapstructure:"tokens"`
+	Insecure      bool        `mapstructure:"insecure"`
+	MetricsPublic bool        `mapstructure:"metrics_public"`
+	TLS           TLS         `mapstructure:"tls"`
 }
 
 // Store configures ClickHouse.

@@ -61,7 +61,7 @@ func printStruct(out *strings.Builder, v reflect.Value, indent string) {
 			items := make([]string, field.Len())
 			for j := range items {
 				switch item := field.Index(j).Interface().(type) {
-				case SamplingOverride, SNMPCredential, SNMPDevice:
+				case SamplingOverride, SNMPCredential, SNMPDevice, HTTPUser, HTTPToken:
 					items[j] = fmt.Sprint(item)
 				default:
 					items[j] = fmt.Sprintf("%q", fmt.Sprint(item))

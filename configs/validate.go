@@ -52,7 +52,7 @@ func (c *Config) Validate() error {
 	c.Decoder.validate(check)
 	c.ASN.validate(check)
 	c.SNMP.validate(check)
-	check("http.listen", listenAddress(c.HTTP.Listen))
+	c.HTTP.validate(check)
 	if !databaseName.MatchString(c.Store.Database) {
 		check("store.database", fmt.Errorf("%q is not a name of letters, digits and underscores", c.Store.Database))
 	}

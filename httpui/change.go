@@ -27,7 +27,7 @@ func (s *Server) change(do func(r *http.Request) (any, error)) http.HandlerFunc 
 		var wrong snmp.FieldErrors
 		switch {
 		case err == nil:
-			s.deps.Logger.Info("changed", zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.String("request_id", requestID(r)))
+			s.deps.Logger.Info("changed", zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.String("user", s.gate.identify(r).Name), zap.String("request_id", requestID(r)))
 			s.sendJSON(w, r, http.StatusOK, value)
 		case errors.As(err, &wrong):
 			s.sendJSON(w, r, http.StatusUnprocessableEntity, map[string]any{"error": "Some fields are not right.", "errors": wrong, "request_id": requestID(r)})

@@ -3,6 +3,7 @@ package httpui
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"html/template"
@@ -28,6 +29,10 @@ type Config struct {
 	Listen       string   // TCP host:port
 	AllowedHosts []string // host names besides localhost
 	Version      string   // of the program, shown on the page
+	Access       Access
+
+	// PEM files for TLS; "": without. They are read again when they change.
+	Certificate, Key string
 }
 
 // flows answers the pages' questions; *store.Store in the program.
@@ -67,8 +72,10 @@ type Server struct {
 	config   Config
 	deps     Dependencies
 	metrics  *metrics
+	gate     *gate
 	handler  http.Handler
 	listener net.Listener
+	tls      *tls.Config // nil: plain HTTP
 }
 
 // shutdownPatience bounds how long running requests may take at a stop.
@@ -85,12 +92,19 @@ func New(config Config, deps Dependencies) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	page, err := renderPage(static, files.prefix, config.Version)
+	page, err := renderPage(static, "index.html", files.prefix, config.Version)
 	if err != nil {
 		return nil, err
 	}
+	loginPage, err := renderPage(static, "login.html", files.prefix, config.Version)
+	if err != nil {
+		return nil, err
+	}
+	if s.gate, err = newGate(config.Access); err != nil {
+		return nil, err
+	}
 	s.metrics = newMetrics(deps.Registry)
-	s.handler = s.routes(files, page)
+	s.handler = s.routes(files, page, loginPage)
 	return s, nil
 }
 
@@ -98,16 +112,16 @@ func New(config Config, deps Dependencies) (*Server, error) {
 var views = []string{"{$}", "time", "common", "as", "interface", "addresses", "exporters", "interfaces", "trust", "sql", "system", "settings"}
 
 // routes wires the handlers; what stands outermost comes last.
-func (s *Server) routes(files *assets, page []byte) http.Handler {
+func (s *Server) routes(files *assets, page, loginPage []byte) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /assets/", files)
 	for _, view := range views {
-		mux.HandleFunc("GET /"+view, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "text/html; charset=utf-8")
-			w.Header().Set("Cache-Control", "no-cache")
-			w.Write(page)
-		})
+		mux.HandleFunc("GET /"+view, sendPage(page))
 	}
+	mux.HandleFunc("GET /login", sendPage(loginPage))
+	mux.HandleFunc("POST /api/v1/login", s.login)
+	mux.HandleFunc("POST /api/v1/logout", s.logout)
+	mux.HandleFunc("/api/v1/session", s.api(s.session))
 	mux.HandleFunc("/api/v1/traffic", s.api(s.traffic))
 	mux.HandleFunc("/api/v1/series", s.api(s.series))
 	mux.HandleFunc("/api/v1/shares", s.api(s.shares))
@@ -136,11 +150,19 @@ func (s *Server) routes(files *assets, page []byte) http.Handler {
 	origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, http.StatusForbidden, "A page of another origin may not change anything here.")
 	}))
-	return withRequestID(withSecurityHeaders(s.observed(s.knownHosts(origins.Handler(mux)))))
+	return withRequestID(s.withSecurityHeaders(s.observed(s.knownHosts(origins.Handler(s.guarded(mux))))))
 }
 
-func renderPage(static fs.FS, prefix, version string) ([]byte, error) {
-	page, err := template.ParseFS(static, "index.html")
+func sendPage(page []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-cache")
+		w.Write(page)
+	}
+}
+
+func renderPage(static fs.FS, name, prefix, version string) ([]byte, error) {
+	page, err := template.ParseFS(static, name)
 	if err != nil {
 		return nil, fmt.Errorf("read the page: %w", err)
 	}
@@ -151,8 +173,15 @@ func renderPage(static fs.FS, prefix, version string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Listen opens the port.
+// Listen reads the certificate, if there is one, and opens the port.
 func (s *Server) Listen(ctx context.Context) error {
+	if s.config.Certificate != "" {
+		c := &certificate{file: s.config.Certificate, key: s.config.Key, logger: s.deps.Logger}
+		if err := c.load(); err != nil {
+			return err
+		}
+		s.tls = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
+	}
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "tcp", s.config.Listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -175,7 +204,14 @@ func (s *Server) Run(ctx context.Context) error {
 		ErrorLog:          zap.NewStdLog(s.deps.Logger),
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(s.listener) }()
+	go func() {
+		if s.tls != nil {
+			server.TLSConfig = s.tls
+			served <- server.ServeTLS(s.listener, "", "")
+			return
+		}
+		served <- server.Serve(s.listener)
+	}()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve the web UI: %w", err)

@@ -73,7 +73,16 @@ func (s *Server) status(r *http.Request) (any, error) {
 
 // readyz answers 200 when flows are stored and shown, else 503 with the reasons.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
-	if problems := s.deps.Problems(r.Context()); len(problems) > 0 {
+	problems := s.deps.Problems(r.Context())
+	if !s.measures(r) { // strangers learn whether, not why
+		status := http.StatusOK
+		if len(problems) > 0 {
+			status = http.StatusServiceUnavailable
+		}
+		s.sendJSON(w, r, status, map[string]any{"ready": len(problems) == 0})
+		return
+	}
+	if len(problems) > 0 {
 		s.sendJSON(w, r, http.StatusServiceUnavailable, map[string]any{"ready": false, "problems": problems, "warnings": s.warnings()})
 		return
 	}

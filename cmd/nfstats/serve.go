@@ -114,7 +114,7 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	}
 	rates := &samplingRates{store: flows, collector: flowCollector, logger: logger.Named("snmp")}
 	r := &readiness{supervisor: supervisor, store: flows, collector: flowCollector}
-	ui, err := httpui.New(httpui.Config{Listen: cfg.HTTP.Listen, AllowedHosts: cfg.HTTP.AllowedHosts, Version: programVersion()},
+	ui, err := httpui.New(httpui.Config{Listen: cfg.HTTP.Listen, AllowedHosts: cfg.HTTP.AllowedHosts, Version: programVersion(), Access: accessConfig(cfg), Certificate: cfg.HTTP.TLS.Certificate, Key: cfg.HTTP.TLS.Key},
 		httpui.Dependencies{Flows: flows, Live: flowCollector.Exporters, Templates: flowCollector.Templates, Problems: r.problems, Inventory: flows, Poller: poller, Seen: keeper.Seen, RatesChanged: rates.sync, Warnings: warnings(flowCollector, networks), Journal: journalStatus(flowCollector), Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http")})
 	if err != nil {
 		return err
@@ -196,7 +196,7 @@ func announce(c *collector.Collector, cfg *configs.Config, logger *zap.Logger) {
 	if cfg.Store.ClickHouse == "" && cfg.Store.Embedded.Listen != "" {
 		logger.Info("query with SQL, read-only", zap.String("url", "http://"+cfg.Store.Embedded.Listen))
 	}
-	logger.Info("ready; open the page in a browser", zap.String("url", "http://"+cfg.HTTP.Listen))
+	logger.Info("ready; open the page in a browser", zap.String("url", pageURL(cfg)))
 }
 
 // readiness tells why flows cannot be stored or shown now.
