@@ -149,8 +149,8 @@ func TestStatusTellsWhatIsStored(t *testing.T) {
 		want   string
 	}{
 		"flows":        {testServer(t, &fakeFlows{}), `"stored":{"flows":7,"oldest_ms":1000,"newest_ms":2500}`},
-		"no answer":    {testServer(t, &fakeFlows{err: errors.New("gone")}), `"ready":true,"problems":[],"warnings":[],"receiving":["192.0.2.9:2055"],"journal":null,"stored":null`},
-		"not prepared": {testServer(t, &fakeFlows{}, "starting"), `"ready":false,"problems":["starting"],"warnings":[],"receiving":["192.0.2.9:2055"],"journal":null,"stored":null`},
+		"no answer":    {testServer(t, &fakeFlows{err: errors.New("gone")}), `"ready":true,"problems":[],"receiving":["192.0.2.9:2055"],"stored":null`},
+		"not prepared": {testServer(t, &fakeFlows{}, "starting"), `"ready":false,"problems":["starting"],"receiving":["192.0.2.9:2055"],"stored":null`},
 	} {
 		if w := request(c.server, "GET", "/api/v1/status"); w.Code != 200 || !strings.Contains(w.Body.String(), c.want) {
 			t.Errorf("%s: %d %s, want %s", name, w.Code, w.Body, c.want)
