@@ -70,12 +70,14 @@ type HTTP struct {
 
 // Store configures ClickHouse.
 type Store struct {
-	ClickHouse   string   `mapstructure:"clickhouse"` // URL, "" for the embedded one
-	Database     string   `mapstructure:"database"`
-	Cluster      string   `mapstructure:"cluster"` // "" for one server
-	PasswordFile string   `mapstructure:"password_file"`
-	TLS          StoreTLS `mapstructure:"tls"`
-	Embedded     Embedded `mapstructure:"embedded"`
+	ClickHouse   string    `mapstructure:"clickhouse"` // URL, "" for the embedded one
+	Database     string    `mapstructure:"database"`
+	Cluster      string    `mapstructure:"cluster"` // "" for one server
+	PasswordFile string    `mapstructure:"password_file"`
+	TLS          StoreTLS  `mapstructure:"tls"`
+	Retention    Retention `mapstructure:"retention"`
+	MaxDisk      string    `mapstructure:"max_disk"` // "80%", "200GB" or "" for no limit
+	Embedded     Embedded  `mapstructure:"embedded"`
 }
 
 // StoreTLS configures TLS to the user's ClickHouse. Paths are of PEM files.
@@ -84,6 +86,15 @@ type StoreTLS struct {
 	Certificate string `mapstructure:"certificate"`
 	Key         string `mapstructure:"key"`
 	SkipVerify  bool   `mapstructure:"skip_verify"`
+}
+
+// Retention configures how long rows are kept, in days.
+type Retention struct {
+	Flows       int `mapstructure:"flows"`
+	Flows1m     int `mapstructure:"flows_1m"`
+	Flows1h     int `mapstructure:"flows_1h"`
+	IfCounters  int `mapstructure:"if_counters"`
+	Calibration int `mapstructure:"calibration"`
 }
 
 // Embedded configures the ClickHouse that nfstats runs itself.

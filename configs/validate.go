@@ -15,6 +15,9 @@ import (
 
 var clusterName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
+// diskBudget is a number with a unit, or a share; the store reads it.
+var diskBudget = regexp.MustCompile(`^(|[0-9.]+ ?([kKMGT]?i?B)?|[0-9.]+ ?%)$`)
+
 var databaseName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 
 // Validate reports every value that nfstats cannot work with, by its key.
@@ -58,6 +61,13 @@ func (c *Config) Validate() error {
 	}
 	check("store.clickhouse", clickhouseURL(c.Store.ClickHouse))
 	c.Store.validateServer(check)
+	for key, days := range map[string]int{"flows": c.Store.Retention.Flows, "flows_1m": c.Store.Retention.Flows1m, "flows_1h": c.Store.Retention.Flows1h,
+		"if_counters": c.Store.Retention.IfCounters, "calibration": c.Store.Retention.Calibration} {
+		check("store.retention."+key, between(days, 1, 36500))
+	}
+	if !diskBudget.MatchString(c.Store.MaxDisk) {
+		check("store.max_disk", fmt.Errorf("%q is neither a size such as 200GB nor a share such as 80%%", c.Store.MaxDisk))
+	}
 	if c.Store.Embedded.Listen != "" {
 		check("store.embedded.listen", listenAddress(c.Store.Embedded.Listen))
 	}

@@ -57,6 +57,7 @@ type Dependencies struct {
 	Poller    *snmp.Poller
 	Seen      func(exporter netip.Addr, ifIndex uint32) (store.Seen, bool) // what flows tell of an interface
 
+	Retention    retention                       // may be nil
 	RatesChanged func(ctx context.Context) error // brings sampling rates that operators set to the decoders
 
 	Addresses func() []netip.AddrPort            // where flows are received
@@ -131,6 +132,8 @@ func (s *Server) routes(files *assets, page, loginPage []byte) http.Handler {
 	mux.HandleFunc("/api/v1/exporters", s.api(s.exporters))
 	mux.HandleFunc("/api/v1/exporters/{address}/templates", s.api(s.templates))
 	mux.HandleFunc("/api/v1/status", s.api(s.status))
+	mux.HandleFunc("GET /api/v1/system/retention", s.api(s.retention))
+	mux.HandleFunc("PUT /api/v1/system/retention", s.change(s.changeRetention))
 	mux.HandleFunc("/api/v1/interfaces", s.api(s.interfaces))
 	mux.HandleFunc("PATCH /api/v1/interfaces/{exporter}/{ifIndex}", s.change(s.changeInterface))
 	mux.HandleFunc("GET /api/v1/devices", s.api(s.devices))

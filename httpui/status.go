@@ -57,6 +57,7 @@ func (s *Server) status(r *http.Request) (any, error) {
 		return answer, nil
 	}
 	answer.Problems = []string{}
+	answer.Warnings = append(answer.Warnings, s.retentionWarnings(r.Context())...)
 	ctx, cancel := context.WithTimeout(r.Context(), extentPatience)
 	defer cancel()
 	extent, err := s.deps.Flows.Extent(ctx)

@@ -113,9 +113,13 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 		return err
 	}
 	rates := &samplingRates{store: flows, collector: flowCollector, logger: logger.Named("snmp")}
+	retention, err := store.NewRetention(flows, retentionSettings(cfg), registry, logger.Named("retention"))
+	if err != nil {
+		return err
+	}
 	r := &readiness{supervisor: supervisor, store: flows, collector: flowCollector}
 	ui, err := httpui.New(httpui.Config{Listen: cfg.HTTP.Listen, AllowedHosts: cfg.HTTP.AllowedHosts, Version: programVersion(), Access: accessConfig(cfg), Certificate: cfg.HTTP.TLS.Certificate, Key: cfg.HTTP.TLS.Key},
-		httpui.Dependencies{Flows: flows, Live: flowCollector.Exporters, Templates: flowCollector.Templates, Problems: r.problems, Inventory: flows, Poller: poller, Seen: keeper.Seen, RatesChanged: rates.sync, Warnings: warnings(flowCollector, networks), Journal: journalStatus(flowCollector), Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http")})
+		httpui.Dependencies{Flows: flows, Live: flowCollector.Exporters, Templates: flowCollector.Templates, Problems: r.problems, Inventory: flows, Poller: poller, Seen: keeper.Seen, Retention: retention, RatesChanged: rates.sync, Warnings: warnings(flowCollector, networks), Journal: journalStatus(flowCollector), Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http")})
 	if err != nil {
 		return err
 	}
@@ -143,6 +147,7 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 		group.Go(func() error { return keeper.Run(groupCtx) })
 		group.Go(func() error { return poller.Run(groupCtx) })
 		group.Go(func() error { return calibrator.Run(groupCtx) })
+		group.Go(func() error { return retention.Run(groupCtx) })
 		group.Go(func() error { return rates.Run(groupCtx) })
 		group.Go(func() error { return store.NewRollups(flows, name, flowCollector.StoredUntil).Run(groupCtx) })
 		notify(systemd.SdNotifyReady, logger)
@@ -188,6 +193,13 @@ func decoderConfig(cfg configs.Decoder) netflow.Config {
 	c.TemplateExpiry, c.MaxWaiting, c.MaxWaitingBytes = cfg.TemplateExpiry, cfg.WaitingTime, int(cfg.WaitingBytes)
 	c.MaxExporters, c.MaxTemplates, c.MaxFields = cfg.MaxExporters, cfg.MaxTemplates, cfg.MaxFields
 	return c
+}
+
+// retentionSettings translates the configuration of the retention.
+func retentionSettings(cfg *configs.Config) store.RetentionSettings {
+	r := cfg.Store.Retention
+	return store.RetentionSettings{MaxDisk: cfg.Store.MaxDisk, Days: map[string]int{"flows": r.Flows, "flows_1m": r.Flows1m,
+		"flows_1h": r.Flows1h, "if_counters": r.IfCounters, "calibration": r.Calibration}}
 }
 
 // announce says where to point routers and browsers.

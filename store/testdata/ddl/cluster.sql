@@ -333,3 +333,14 @@ CREATE TABLE IF NOT EXISTS imports ON CLUSTER 'prod' (
     updated_at DateTime64(3, 'UTC') DEFAULT now64(3)
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/nfstats/imports', '{shard}-{replica}', updated_at) ORDER BY id;
+
+-- What operators changed at run time of how long rows are kept. The newest row of a name counts, and
+-- only while the configuration says what it said then.
+
+CREATE TABLE IF NOT EXISTS retention ON CLUSTER 'prod' (
+    name String, -- a table, or max_disk
+    value String, -- days, or the budget
+    configured String, -- the configuration's value when this was set
+    updated_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/nfstats/retention', '{shard}-{replica}', updated_at) ORDER BY name;
