@@ -9,7 +9,6 @@ import { bar, filterError } from './parts/bar.js';
 import { rangeName, tools } from './parts/range.js';
 import { played, replay, stop } from './parts/replay.js';
 import { VIEWS } from './views/index.js';
-import { start } from './views/start.js';
 
 const REFRESH_MS = 10_000;
 const HISTORY = ['view', 'from', 'range', 'exporter', 'interface', 'flows'];
@@ -79,7 +78,7 @@ async function refresh() {
   if (signal.aborted) return;
   $('progress').hidden = true;
   if (st.during) played({ st, go });
-  const again = st.live === 'on' && !st.from && !spec.still && to - from <= 86400;
+  const again = st.live === 'on' && !st.from && to - from <= 86400;
   if (again || waiting) timer = setTimeout(function next() { document.hidden ? (timer = setTimeout(next, REFRESH_MS)) : refresh(); }, waiting ? 3000 : REFRESH_MS);
 }
 
@@ -96,7 +95,7 @@ async function checkStatus(signal) {
   const first = status.stored?.flows === 0 && !VIEWS[st.view]?.timeless;
   if (first !== waiting) {
     waiting = first;
-    if (first) $('main').replaceChildren(...start(pageOf(), status.receiving));
+    if (first) $('main').replaceChildren(...(await import('./views/start.js')).start(pageOf(), status.receiving));
     else $('main').replaceChildren(...view.elements);
   }
 }

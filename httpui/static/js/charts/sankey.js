@@ -70,7 +70,7 @@ export function sankey(el, onpick) {
           emphasis: { focus: 'trajectory', lineStyle: { opacity: 0.62 } }, blur: { lineStyle: { opacity: 0.06 }, itemStyle: { opacity: 0.35 }, label: { opacity: 0.4 } },
           itemStyle: { borderWidth: 0, borderRadius: 2 }, lineStyle: { color: 'gradient', opacity: 0.3, curveness: 0.52 },
           data: d.nodes.map((n, i) => ({ name: n.key, i, depth: n.layer, itemStyle: { color: token(color(n)) },
-            label: { position: n.layer === last ? 'left' : 'right', formatter: narrow ? `{n|${text(cut(n.label))}}` : `{n|${text(cut(n.label))}}  {v|${si(n.bits, 'bps')}}`,
+            label: { show: !(narrow && last > 2 && n.layer === last - 1), position: n.layer === last ? 'left' : 'right', formatter: narrow ? `{n|${text(cut(n.label))}}` : `{n|${text(cut(n.label))}}  {v|${si(n.bits, 'bps')}}`,
               rich: { n: { color: token('--text'), fontSize: 12, fontWeight: 540, textBorderColor: token('--surface'), textBorderWidth: 2.5 }, v: { color: token('--text-2'), fontSize: 11.5, textBorderColor: token('--surface'), textBorderWidth: 2.5 } } } })),
           links: d.links.map((l, i) => ({ source: d.nodes[l.a].key, target: d.nodes[l.b].key, i, value: l.bits })) }],
       },

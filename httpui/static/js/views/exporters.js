@@ -55,30 +55,27 @@ async function templates(e) {
   }
 }
 
-export const exporters = {
-  title: 'Exporters', icon: 'router', key: 'e', group: 'Network', plain: true,
-  /** @param {import('../main.js').Page} page */
-  build(page) {
-    const { st } = page;
-    const seen = (e) => Math.max(e.last_seen_ms, e.live?.last_seen_ms ?? 0);
-    return panels(panel(page, {
-      title: 'Exporters', sub: 'Who sent flows in this time or since the daemon started', isEmpty: () => false, height: 200,
-      load: async (signal) => {
-        const [d, status] = await Promise.all([get('exporters', span(st), signal), get('status', {}, signal)]);
-        return { ...d, status };
-      },
-      csv: (d) => [['address', 'name', 'last_seen', 'flows', 'octets', 'notes'], ...d.exporters.map((e) => [e.address, e.name, new Date(seen(e)).toISOString(), e.flows, e.octets, troubles(e.live).join('; ')])],
-      make: (body) => ({ update: (d) => {
-        const time = d.to - d.from, nothing = d.exporters.every((e) => e.flows === 0);
-        body.replaceChildren(...[nothing && state('info', 'Why is this empty?', whyEmpty(d.status, d)), d.exporters.length && table('Exporters', [
-          { name: 'Exporter', cell: (e) => keyCell(e.name || e.address, { note: e.name ? e.address : '', onclick: e.live ? () => templates(e) : undefined }), by: (e) => e.name || e.address },
-          { name: 'Sends', left: true, cell: (e) => [...new Set((e.live?.domains ?? []).map((x) => (x.version === 10 ? 'IPFIX' : `v${x.version}`)))].join(', ') || '–' },
-          { name: 'Last seen', cell: (e) => ago(seen(e), st.tz), by: seen }, { name: 'Flow records', cell: (e) => count(e.flows), by: (e) => e.flows }, { name: 'Rate', cell: (e) => si(e.flows / time, 'fps'), by: (e) => e.flows },
-          { name: 'Traffic', strong: true, cell: (e) => si(e.octets * 8 / time, 'bps'), by: (e) => e.octets }, { name: 'Sampling', left: true, cell: (e) => sampling(e.live) },
-          { name: 'Clock', cell: (e) => (e.live ? `${(e.live.clock_skew_ms / 1000).toFixed(1)} s` : '–'), by: (e) => e.live?.clock_skew_ms ?? 0 },
-          { name: 'Worth knowing', left: true, cell: (e) => h('span.notes', null, troubles(e.live).join('; ') || 'all well') },
-        ], d.exporters)].filter(Boolean));
-      } }),
-    }));
-  },
-};
+/** @param {import('../main.js').Page} page */
+export function build(page) {
+  const { st } = page;
+  const seen = (e) => Math.max(e.last_seen_ms, e.live?.last_seen_ms ?? 0);
+  return panels(panel(page, {
+    title: 'Exporters', sub: 'Who sent flows in this time or since the daemon started', isEmpty: () => false, height: 200,
+    load: async (signal) => {
+      const [d, status] = await Promise.all([get('exporters', span(st), signal), get('status', {}, signal)]);
+      return { ...d, status };
+    },
+    csv: (d) => [['address', 'name', 'last_seen', 'flows', 'octets', 'notes'], ...d.exporters.map((e) => [e.address, e.name, new Date(seen(e)).toISOString(), e.flows, e.octets, troubles(e.live).join('; ')])],
+    make: (body) => ({ update: (d) => {
+      const time = d.to - d.from, nothing = d.exporters.every((e) => e.flows === 0);
+      body.replaceChildren(...[nothing && state('info', 'Why is this empty?', whyEmpty(d.status, d)), d.exporters.length && table('Exporters', [
+        { name: 'Exporter', cell: (e) => keyCell(e.name || e.address, { note: e.name ? e.address : '', onclick: e.live ? () => templates(e) : undefined }), by: (e) => e.name || e.address },
+        { name: 'Sends', left: true, cell: (e) => [...new Set((e.live?.domains ?? []).map((x) => (x.version === 10 ? 'IPFIX' : `v${x.version}`)))].join(', ') || '–' },
+        { name: 'Last seen', cell: (e) => ago(seen(e), st.tz), by: seen }, { name: 'Flow records', cell: (e) => count(e.flows), by: (e) => e.flows }, { name: 'Rate', cell: (e) => si(e.flows / time, 'fps'), by: (e) => e.flows },
+        { name: 'Traffic', strong: true, cell: (e) => si(e.octets * 8 / time, 'bps'), by: (e) => e.octets }, { name: 'Sampling', left: true, cell: (e) => sampling(e.live) },
+        { name: 'Clock', cell: (e) => (e.live ? `${(e.live.clock_skew_ms / 1000).toFixed(1)} s` : '–'), by: (e) => e.live?.clock_skew_ms ?? 0 },
+        { name: 'Worth knowing', left: true, cell: (e) => h('span.notes', null, troubles(e.live).join('; ') || 'all well') },
+      ], d.exporters)].filter(Boolean));
+    } }),
+  }));
+}

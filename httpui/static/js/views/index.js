@@ -1,17 +1,16 @@
-// All views, in the order of the navigation; the key is the path.
+// All views, in the order of the navigation; the key is the path. Those that few
+// visits need are fetched when they are gone to.
+import { h } from '../dom.js';
+import { loading } from '../ui.js';
 import { overview } from './overview.js';
 import { common } from './common.js';
 import { as, iface } from './paths.js';
 import { addresses } from './addresses.js';
 import { time } from './time.js';
-import { exporters } from './exporters.js';
-import { interfaces } from './interfaces.js';
-import { trust } from './trust.js';
-import { sql } from './sql.js';
-import { system } from './system.js';
-import { settings } from './settings.js';
 
 /**
+ * @typedef {{elements: any[], load: (signal: AbortSignal) => any, close: () => void, again?: () => void, list?: any[]}} Built
+ *
  * @typedef {object} View
  * @property {string} title
  * @property {string} icon
@@ -21,11 +20,41 @@ import { settings } from './settings.js';
  * @property {boolean} [replay]  minute by minute
  * @property {boolean} [unfiltered]  the bar has no filter and no scale
  * @property {boolean} [plain]  has a time range and no bar
- * @property {boolean} [still]  does not refresh by itself
  * @property {boolean} [timeless]  has no time range
  * @property {string} [about]  what stands below its title then
- * @property {(page: import('../main.js').Page) => {elements: any[], load: (signal: AbortSignal) => any, close: () => void, list?: any[]}} build
+ * @property {(page: import('../main.js').Page) => Built} build
  */
 
+/**
+ * A view whose module comes with its first load.
+ * @param {() => Promise<{build: (page: any) => any}>} module
+ * @returns {(page: import('../main.js').Page) => Built}
+ */
+const fetched = (module) => (page) => {
+  const root = h('div.grid', null, loading(300));
+  /** @type {Built|null} */
+  let view = null;
+  return {
+    elements: [root], get list() { return view?.list ?? []; }, again: () => view?.again?.(), close: () => view?.close(),
+    async load(signal) {
+      if (!view) {
+        const { build } = await module();
+        if (signal.aborted) return;
+        view = build(page);
+        root.replaceChildren(...view?.elements ?? []);
+      }
+      await view?.load(signal);
+    },
+  };
+};
+
 /** @type {Record<string, View>} */
-export const VIEWS = { '': overview, time, common, as, interface: iface, addresses, exporters, interfaces, trust, sql, system, settings };
+export const VIEWS = {
+  '': overview, time, common, as, interface: iface, addresses,
+  exporters: { title: 'Exporters', icon: 'router', key: 'e', group: 'Network', plain: true, build: fetched(() => import('./exporters.js')) },
+  interfaces: { title: 'Interfaces', icon: 'cable', key: 'n', group: 'Network', plain: true, build: fetched(() => import('./interfaces.js')) },
+  trust: { title: 'Trust', icon: 'shield-check', key: 'u', group: 'Network', controls: ['interface', 'direction'], unfiltered: true, build: fetched(() => import('./trust.js')) },
+  sql: { title: 'SQL', icon: 'terminal', key: 'q', group: 'System', timeless: true, about: 'Read-only, over the tables that the charts come from', build: fetched(() => import('./sql.js')) },
+  system: { title: 'System', icon: 'activity', key: 'y', group: 'System', timeless: true, about: 'The daemon, its storage and its journal', build: fetched(() => import('./system.js')) },
+  settings: { title: 'Settings', icon: 'settings-2', key: 'x', group: 'System', timeless: true, about: 'Hosts, their SNMP access and interfaces', build: fetched(() => import('./settings.js')) },
+};

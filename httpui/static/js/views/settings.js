@@ -83,8 +83,5 @@ const interfaceList = (page) => panel(page, {
   } }),
 });
 
-export const settings = {
-  title: 'Settings', icon: 'settings-2', key: 'x', group: 'System', timeless: true, about: 'Hosts, their SNMP access and interfaces',
-  /** @param {import('../main.js').Page} page */
-  build: (page) => panels(hosts(page), interfaceList(page)),
-};
+/** @param {import('../main.js').Page} page */
+export const build = (page) => panels(hosts(page), interfaceList(page));

@@ -40,39 +40,36 @@ function chartOf(d, canvas) {
   return chart;
 }
 
-export const sql = {
-  title: 'SQL', icon: 'terminal', key: 'q', group: 'System', timeless: true, about: 'Read-only, over the tables that the charts come from',
-  /** @param {import('../main.js').Page} page */
-  build(page) {
-    const { st } = page;
-    const text = h('textarea.sql', { spellcheck: 'false', rows: 8, 'aria-label': 'SQL' });
-    text.value = st.q || EXAMPLE;
-    const box = card('Query', 'Ctrl+Enter runs it'), out = card('Result');
-    /** @type {any} */
-    let chart = null;
-    /** @type {any} */
-    let answer = null;
-    const clear = () => { chart?.close(); chart = null; };
-    async function run(signal = page.signal) {
-      clear();
-      out.body.replaceChildren(loading(160));
-      try {
-        const d = answer = await send('POST', 'sql', { query: text.value, limit: LIMIT }, signal);
-        const canvas = h('div.canvas', { css: { height: '240px' } }), plot = h('div.plot', null, canvas);
-        out.body.replaceChildren(plot, d.rows.length ? table('Result', d.columns.map((c, i) => ({ name: c.name, left: !numeric(c.type), cell: (r) => (r[i] === null ? 'NULL' : typeof r[i] === 'object' ? JSON.stringify(r[i]) : String(r[i])), by: (r) => (numeric(c.type) ? Number(r[i]) : String(r[i])) })), d.rows) : state('inbox', 'No rows', ''),
-          h('footer', null, h('span', null, `${count(d.rows.length)} rows${d.truncated ? ', cut there' : ''}`), h('span', { css: { 'margin-left': 'auto' } }, `${count(d.rows_read)} rows, ${octets(d.bytes_read)} read · ${d.elapsed_ms} ms`)));
-        chart = chartOf(d, canvas);
-        if (!chart) plot.remove();
-      } catch (error) {
-        if (!signal.aborted) out.body.replaceChildren(failed(error, () => run()));
-      }
+/** @param {import('../main.js').Page} page */
+export function build(page) {
+  const { st } = page;
+  const text = h('textarea.sql', { spellcheck: 'false', rows: 8, 'aria-label': 'SQL' });
+  text.value = st.q || EXAMPLE;
+  const box = card('Query', 'Ctrl+Enter runs it'), out = card('Result');
+  /** @type {any} */
+  let chart = null;
+  /** @type {any} */
+  let answer = null;
+  const clear = () => { chart?.close(); chart = null; };
+  async function run(signal = page.signal) {
+    clear();
+    out.body.replaceChildren(loading(160));
+    try {
+      const d = answer = await send('POST', 'sql', { query: text.value, limit: LIMIT }, signal);
+      const canvas = h('div.canvas', { css: { height: '240px' } }), plot = h('div.plot', null, canvas);
+      out.body.replaceChildren(plot, d.rows.length ? table('Result', d.columns.map((c, i) => ({ name: c.name, left: !numeric(c.type), cell: (r) => (r[i] === null ? 'NULL' : typeof r[i] === 'object' ? JSON.stringify(r[i]) : String(r[i])), by: (r) => (numeric(c.type) ? Number(r[i]) : String(r[i])) })), d.rows) : state('inbox', 'No rows', ''),
+        h('footer', null, h('span', null, `${count(d.rows.length)} rows${d.truncated ? ', cut there' : ''}`), h('span', { css: { 'margin-left': 'auto' } }, `${count(d.rows_read)} rows, ${octets(d.bytes_read)} read · ${d.elapsed_ms} ms`)));
+      chart = chartOf(d, canvas);
+      if (!chart) plot.remove();
+    } catch (error) {
+      if (!signal.aborted) out.body.replaceChildren(failed(error, () => run()));
     }
-    const keep = () => history.replaceState(null, '', page.href({ view: 'sql', q: text.value === EXAMPLE ? '' : text.value.slice(0, 4000) }));
-    const start = () => { keep(); run(); };
-    text.addEventListener('keydown', (e) => { if (e.key === 'Enter' && (e.ctrlKey || e.metaKey)) start(); });
-    box.body.append(h('div.sqlbox', null, text, h('div.row', null, h('button.btn.primary', { onclick: start }, 'Run'),
-      h('button.btn', { onclick: () => answer && save('nfstats-sql.csv', csv([answer.columns.map((c) => c.name), ...answer.rows])) }, icon('download'), 'CSV'), h('button.btn', { onclick: () => chart && save('nfstats-sql.png', chart.png()) }, icon('image'), 'PNG'))));
-    out.body.append(state('terminal', 'Nothing run yet', 'The tables are flows, flows_1m, flows_1h, if_counters, calibration, interfaces and exporters.'));
-    return { elements: [box.el, out.el], close: clear, load: (signal) => (st.q ? run(signal) : undefined) };
-  },
-};
+  }
+  const keep = () => history.replaceState(null, '', page.href({ view: 'sql', q: text.value === EXAMPLE ? '' : text.value.slice(0, 4000) }));
+  const start = () => { keep(); run(); };
+  text.addEventListener('keydown', (e) => { if (e.key === 'Enter' && (e.ctrlKey || e.metaKey)) start(); });
+  box.body.append(h('div.sqlbox', null, text, h('div.row', null, h('button.btn.primary', { onclick: start }, 'Run'),
+    h('button.btn', { onclick: () => answer && save('nfstats-sql.csv', csv([answer.columns.map((c) => c.name), ...answer.rows])) }, icon('download'), 'CSV'), h('button.btn', { onclick: () => chart && save('nfstats-sql.png', chart.png()) }, icon('image'), 'PNG'))));
+  out.body.append(state('terminal', 'Nothing run yet', 'The tables are flows, flows_1m, flows_1h, if_counters, calibration, interfaces and exporters.'));
+  return { elements: [box.el, out.el], close: clear, load: (signal) => (st.q ? run(signal) : undefined) };
+}

@@ -43,8 +43,5 @@ const storage = (page) => panel(page, {
   } }),
 });
 
-export const system = {
-  title: 'System', icon: 'activity', key: 'y', group: 'System', timeless: true, about: 'The daemon, its storage and its journal',
-  /** @param {import('../main.js').Page} page */
-  build: (page) => panels(daemon(page), storage(page)),
-};
+/** @param {import('../main.js').Page} page */
+export const build = (page) => panels(daemon(page), storage(page));

@@ -76,8 +76,5 @@ function all(page) {
   });
 }
 
-export const trust = {
-  title: 'Trust', icon: 'shield-check', key: 'u', group: 'Network', controls: ['interface', 'direction'], unfiltered: true,
-  /** @param {import('../main.js').Page} page */
-  build: (page) => panels(...(page.st.interface.includes('/') ? [detail(page)] : []), all(page)),
-};
+/** @param {import('../main.js').Page} page */
+export const build = (page) => panels(...(page.st.interface.includes('/') ? [detail(page)] : []), all(page));

@@ -1,0 +1,53 @@
+// What the settings change is changed on the server, and stays.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { base, onPage, settled, useBrowser } from './browser.mjs';
+
+useBrowser();
+const devices = async () => (await (await fetch(`${base}/api/v1/devices`)).json()).devices;
+const provoked = /\/api\/v1\/(session|devices)/;
+
+test('a host is added, edited and deleted; faults stand at the field; secrets are not shown', () => onPage(`${base}/settings`, async (page) => {
+  await settled(page);
+  await page.getByRole('button', { name: 'Add a host' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Address that its flows come from').fill('not an address');
+  await dialog.getByRole('button', { name: 'Add' }).click();
+  await dialog.locator('.field-error:not([hidden])').first().waitFor();
+  await dialog.getByLabel('Address that its flows come from').fill('192.0.2.77');
+  await dialog.getByLabel('Name').fill('<b>edge</b>');
+  await dialog.getByLabel('SNMP', { exact: true }).selectOption('2c');
+  await dialog.getByLabel('Community').fill('secret-community');
+  await dialog.getByRole('button', { name: 'Add' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  const row = page.getByRole('row', { name: /192\.0\.2\.77/ });
+  await row.waitFor();
+  assert.match(await row.textContent(), /<b>edge<\/b>/);
+  const added = (await devices()).find((d) => d.address === '192.0.2.77');
+  assert.ok(added.snmp.configured);
+  assert.doesNotMatch(JSON.stringify(await devices()) + await page.content(), /secret-community/);
+
+  await row.getByRole('button', { name: /^Edit/ }).click();
+  await dialog.getByLabel('Name').fill('edge-two');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('row', { name: /edge-two/ }).waitFor();
+  await page.getByRole('button', { name: 'Delete edge-two' }).click();
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
+  await page.getByRole('row', { name: /192\.0\.2\.77/ }).waitFor({ state: 'detached' });
+}, { provoked }));
+
+test('the name of an interface is edited and shown in the charts', async () => {
+  const known = async () => (await (await fetch(`${base}/api/v1/interfaces`)).json()).interfaces;
+  for (let i = 0; i < 120 && !(await known()).length; i++) await new Promise((next) => setTimeout(next, 1000)); // the inventory looks at flows once a minute
+  await onPage(`${base}/settings`, async (page) => {
+    await page.getByRole('region', { name: 'Settings of interfaces, table' }).getByRole('button', { name: /^Edit/ }).first().click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Description').fill('Transit: Example');
+    await dialog.getByLabel('Role').selectOption('uplink');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    await page.getByRole('cell', { name: 'Transit: Example' }).waitFor();
+  });
+  assert.ok((await known()).some((i) => i.description === 'Transit: Example' && i.role === 'uplink'));
+  await onPage(`${base}/interfaces?live=off`, (page) => page.getByRole('link', { name: /Transit: Example/ }).waitFor());
+});
