@@ -70,3 +70,6 @@ export function plusMinus(error, bits) {
   const p = error / bits * 100;
   return `± ${p >= 10 ? Math.round(p) : p >= 0.1 ? p.toFixed(1) : '<0.1'}\u202f%`;
 }
+
+/** A filter and one more condition. */
+export const and = (filter, more) => (filter.trim() ? `(${filter}) and ${more}` : more);

@@ -6,7 +6,7 @@ import { knowInterfaces } from './dims.js';
 import { ago, count, spell, stamp, zoneName } from './format.js';
 import { help, themeSwitch, toast } from './ui.js';
 import { bar, filterError } from './parts/bar.js';
-import { rangeName, tools } from './parts/range.js';
+import { tools } from './parts/range.js';
 import { played, replay, stop } from './parts/replay.js';
 import { VIEWS } from './views/index.js';
 
@@ -30,6 +30,8 @@ let waiting = false; // for the first flow
 const pageOf = () => ({
   st, go, href: (patch) => format({ ...carried(st, st.view), ...patch }), exporters, admin: session.role === 'admin',
   get signal() { return control.signal; }, names, refused: (error) => filterError(st, error), refresh: () => refresh(),
+  /** Opens what is behind a slice, a bar or a node. */
+  details(by, row) { import('./parts/details.js').then((m) => m.details(this, by, row)); },
 });
 
 /** Changes part of the state. A new view or range is a step in the history. */

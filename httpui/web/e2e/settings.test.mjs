@@ -15,7 +15,7 @@ test('a host is added, edited and deleted; faults stand at the field; secrets ar
   await dialog.getByRole('button', { name: 'Add' }).click();
   await dialog.locator('.field-error:not([hidden])').first().waitFor();
   await dialog.getByLabel('Address that its flows come from').fill('192.0.2.77');
-  await dialog.getByLabel('Name').fill('<b>edge</b>');
+  await dialog.getByLabel('Name', { exact: true }).fill('<b>edge</b>');
   await dialog.getByLabel('SNMP', { exact: true }).selectOption('2c');
   await dialog.getByLabel('Community').fill('secret-community');
   await dialog.getByRole('button', { name: 'Add' }).click();
@@ -28,7 +28,7 @@ test('a host is added, edited and deleted; faults stand at the field; secrets ar
   assert.doesNotMatch(JSON.stringify(await devices()) + await page.content(), /secret-community/);
 
   await row.getByRole('button', { name: /^Edit/ }).click();
-  await dialog.getByLabel('Name').fill('edge-two');
+  await dialog.getByLabel('Name', { exact: true }).fill('edge-two');
   await dialog.getByRole('button', { name: 'Save' }).click();
   await page.getByRole('row', { name: /edge-two/ }).waitFor();
   await page.getByRole('button', { name: 'Delete edge-two' }).click();

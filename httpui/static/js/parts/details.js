@@ -1,12 +1,9 @@
 // What is behind a slice, a bar or a node: rate, registry data, ways into other views.
 import { h, icon } from '../dom.js';
 import { get } from '../api.js';
-import { DIMENSIONS, condition, isAddress, isAS, isInterface, plusMinus } from '../dims.js';
+import { DIMENSIONS, and, condition, isAddress, isAS, isInterface, plusMinus } from '../dims.js';
 import { percent, si } from '../format.js';
 import { show } from '../ui.js';
-
-/** The filter of the page and one more condition. */
-export const and = (filter, more) => (filter.trim() ? `(${filter}) and ${more}` : more);
 
 /**
  * @param {import('../main.js').Page} page

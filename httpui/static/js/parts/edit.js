@@ -15,8 +15,8 @@ import { show, toast } from '../ui.js';
 export function form(title, fields, save, verb = 'Save') {
   const inputs = new Map();
   const rows = fields.map((f) => {
-    const input = f.options ? h('select', null, f.options.map(([v, n]) => h('option', { value: v, selected: v === String(f.value ?? '') }, n)))
-      : h('input', { type: f.type ?? 'text', value: f.type === 'checkbox' ? 'on' : f.value ?? '', checked: f.type === 'checkbox' && f.value === true, autocomplete: f.type === 'password' ? 'new-password' : 'off', spellcheck: 'false' });
+    const input = f.options ? h('select', { 'aria-label': f.label }, f.options.map(([v, n]) => h('option', { value: v, selected: v === String(f.value ?? '') }, n)))
+      : h('input', { 'aria-label': f.label, type: f.type ?? 'text', value: f.type === 'checkbox' ? 'on' : f.value ?? '', checked: f.type === 'checkbox' && f.value === true, autocomplete: f.type === 'password' ? 'new-password' : 'off', spellcheck: 'false' });
     const error = h('span.field-error', { role: 'alert', hidden: true });
     inputs.set(f.key, { input, error });
     input.addEventListener('change', arrange);

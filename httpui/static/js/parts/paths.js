@@ -8,7 +8,6 @@ import { percent, si } from '../format.js';
 import { fold, sankey } from '../charts/sankey.js';
 import { panel } from './panel.js';
 import { keyCell, table } from './table.js';
-import { details } from './details.js';
 
 const SHOWN = 15; // rows of the table
 
@@ -27,7 +26,7 @@ export function paths(page, { title, sub, dims, where = [], height = 560, direct
     make: (body) => {
       const canvas = h('div.canvas', { css: { height: `${height}px` } }), below = h('div');
       body.append(h('div.layers', { 'aria-hidden': 'true' }, dims.map((x) => h('span', null, DIMENSIONS[x]))), h('div.plot', null, canvas), below);
-      const chart = sankey(canvas, (n) => details(page, n.by, { ...n, bits_per_second: n.bits, share: chart.data.total ? n.bits / chart.data.total : 0 }));
+      const chart = sankey(canvas, (n) => page.details(n.by, { ...n, bits_per_second: n.bits, share: chart.data.total ? n.bits / chart.data.total : 0 }));
       return { chart, update: (d) => { chart.set(fold(d, threshold)); below.replaceChildren(largest(d, title)); } };
     },
   });

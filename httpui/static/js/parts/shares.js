@@ -4,7 +4,6 @@ import { colorOf } from '../chart.js';
 import { DIMENSIONS, named, plusMinus } from '../dims.js';
 import { percent, si } from '../format.js';
 import { keyCell, shareBar, table } from './table.js';
-import { details } from './details.js';
 
 /** Rows of an answer of /shares with what they are called and their colours. */
 export const dressed = (d) => d.rows.map((r) => ({ ...r, ...named(d.by, r), color: colorOf(d.by, r) }));
@@ -28,7 +27,7 @@ export const sharesCSV = (d) => [[d.by, 'name', 'bits_per_second', 'error_bits_p
  */
 export function sharesTable(page, d, rows = dressed(d), short = '') {
   const max = Math.max(...rows.filter((r) => !r.other).map((r) => r.share), 0.001);
-  const open = (r) => (r.other ? undefined : () => details(page, d.by, r));
+  const open = (r) => (r.other ? undefined : () => page.details(d.by, r));
   const columns = [
     { name: DIMENSIONS[d.by], cell: (r) => keyCell(r.label, { note: short ? '' : r.note, color: r.color, onclick: open(r) }), by: (r) => r.label },
     { name: 'Share', cell: (r) => (short ? percent(r.share) : shareBar(r.share, r.color, max)), by: (r) => r.share },

@@ -6,7 +6,6 @@ import { PROTOCOLS, named, plusMinus, tcpFlags } from '../dims.js';
 import { count, octets, seconds, si } from '../format.js';
 import { bars } from '../charts/shares.js';
 import { panel, panels } from '../parts/panel.js';
-import { details } from '../parts/details.js';
 import { dressed, sharesCSV, sharesTable } from '../parts/shares.js';
 import { table } from '../parts/table.js';
 
@@ -24,7 +23,7 @@ function top(page) {
     make: (body) => {
       const canvas = h('div.canvas', { css: { height: `${24 * n + 34}px` } }), below = h('div');
       body.append(h('div.plot', null, canvas), below);
-      const chart = bars(canvas, { onpick: (r) => details(page, by, r) });
+      const chart = bars(canvas, { onpick: (r) => page.details(by, r) });
       return { chart, update: (d) => {
         const rows = dressed(d).map((r) => ({ ...r, color: r.other ? r.color : '--c0' }));
         chart.set({ rows: rows.filter((r) => !r.other) });

@@ -5,7 +5,6 @@ import { query } from '../state.js';
 import { interfaceName, knowInterfaces, lower } from '../dims.js';
 import { ring } from '../charts/shares.js';
 import { panel } from '../parts/panel.js';
-import { details } from '../parts/details.js';
 import { dressed, folded, sharesCSV, sharesTable } from '../parts/shares.js';
 import { empty, failed, loading } from '../ui.js';
 
@@ -31,7 +30,7 @@ function pair(page, name, note, ifs) {
     make: (body) => {
       const canvas = h('div.canvas', { css: { height: '212px' } }), list = h('div');
       body.append(h('div.split', null, h('div.plot', null, canvas), list));
-      const chart = ring(canvas, { small: true, onpick: (r) => details(page, by, r) });
+      const chart = ring(canvas, { small: true, onpick: (r) => page.details(by, r) });
       return { chart, update: (d) => {
         const rows = folded(dressed(d), (st.threshold === '' ? 1 : Number(st.threshold)) / 100);
         chart.set({ rows, total: d.total.bits_per_second });

@@ -6,7 +6,6 @@ import { DIMENSIONS } from '../dims.js';
 import { si, stamp } from '../format.js';
 import { ring } from '../charts/shares.js';
 import { panel } from '../parts/panel.js';
-import { details } from '../parts/details.js';
 import { dressed, sharesCSV } from '../parts/shares.js';
 import { keyCell } from '../parts/table.js';
 import { percent } from '../format.js';
@@ -34,11 +33,11 @@ const small = (page, by) => panel(page, {
   make: (body) => {
     const canvas = h('div.canvas', { css: { height: '158px' } }), list = h('dl.list');
     body.append(h('div.split', null, h('div.plot', null, canvas), list));
-    const chart = ring(canvas, { small: true, onpick: (r) => details(page, by, r) });
+    const chart = ring(canvas, { small: true, onpick: (r) => page.details(by, r) });
     return { chart, update: (d) => {
       const rows = dressed(d);
       chart.set({ rows, total: d.total.bits_per_second });
-      list.replaceChildren(...rows.map((r) => h('div', null, h('dt', null, keyCell(r.label, { color: r.color, onclick: r.other ? undefined : () => details(page, by, r) })), h('dd', null, percent(r.share)))));
+      list.replaceChildren(...rows.map((r) => h('div', null, h('dt', null, keyCell(r.label, { color: r.color, onclick: r.other ? undefined : () => page.details(by, r) })), h('dd', null, percent(r.share)))));
     } };
   },
 });

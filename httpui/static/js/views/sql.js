@@ -31,7 +31,7 @@ function chartOf(d, canvas) {
     chart.set({ from, to: from + n * step, step, tz: 'utc', unit: '', lines: numbers.slice(0, 6).map((c) => ({ label: d.columns[c].name, color: colorOf('sql', { value: d.columns[c].name }), values: values(c) })) });
     return chart;
   }
-  const name = d.columns.findIndex((c, i) => !numbers.includes(i)), v = numbers[0];
+  const name = d.columns.findIndex((_, i) => !numbers.includes(i)), v = numbers[0];
   if (name < 0 || d.rows.length > 50) return null;
   const total = d.rows.reduce((sum, r) => sum + Number(r[v]), 0) || 1;
   canvas.style.height = `${d.rows.length * 22 + 40}px`;

@@ -2,13 +2,12 @@
 import { h } from '../dom.js';
 import { get } from '../api.js';
 import { query, span } from '../state.js';
-import { DIMENSIONS, condition, lower, named, plusMinus } from '../dims.js';
+import { DIMENSIONS, and, condition, lower, named, plusMinus } from '../dims.js';
 import { colorOf } from '../chart.js';
 import { si, spell } from '../format.js';
 import { areas } from '../charts/time.js';
 import { panel, panels, scaleNote } from '../parts/panel.js';
 import { keyCell, shareBar, table } from '../parts/table.js';
-import { and } from '../parts/details.js';
 
 const mean = (values) => values.reduce((sum, v) => sum + v, 0) / (values.length || 1);
 /** Standard errors of independent points add up as squares. */
