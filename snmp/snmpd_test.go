@@ -26,6 +26,7 @@ type snmpd struct {
 
 func newSnmpd(t *testing.T) *snmpd {
 	t.Helper()
+	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin") // not in every user's
 	if _, err := exec.LookPath("snmpd"); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal(err)

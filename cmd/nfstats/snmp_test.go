@@ -18,6 +18,7 @@ import (
 // test ends, and returns its UDP port.
 func snmpd(t *testing.T) (port string) {
 	t.Helper()
+	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin") // not in every user's
 	if _, err := exec.LookPath("snmpd"); err != nil {
 		lacking(t, "no snmpd: %v", err)
 	}
