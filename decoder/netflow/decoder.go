@@ -26,6 +26,7 @@ type Decoder struct {
 	execution execution
 	compiler  compiler
 	fields    []field // scratch of the template parser
+	asV5      []byte  // scratch: records of v1 and v7 in v5's form
 }
 
 // Lengths of headers and records in octets.
@@ -124,6 +125,8 @@ func (d *Decoder) Decode(receivedMs int64, source netip.AddrPort, payload []byte
 	switch version {
 	case 5:
 		d.decodeV5(m, payload)
+	case 1, 7:
+		d.decodeV1V7(m, payload)
 	case 9:
 		d.decodeV9(m, payload)
 	case 10:
@@ -143,6 +146,10 @@ func checkHeader(payload []byte) (version uint16, reason Reason, ok bool) {
 	switch version {
 	case 5:
 		return version, ReasonShort, len(payload) >= headerV5
+	case 1:
+		return version, ReasonShort, len(payload) >= headerV1
+	case 7:
+		return version, ReasonShort, len(payload) >= headerV7
 	case 9:
 		return version, ReasonShort, len(payload) >= headerV9
 	case 10:

@@ -1,5 +1,5 @@
-// Package netflow decodes NetFlow v5, v9 (RFC 3954) and IPFIX (RFC 7011) into
-// rows of a decoder.Batch.
+// Package netflow decodes NetFlow v5, v9 (RFC 3954) and IPFIX (RFC 7011), and the
+// old v1 and v7, into rows of a decoder.Batch.
 //
 // A Decoder owns the state of its exporters: templates, sampling rates, names,
 // sequence numbers, and data sets that wait for their template. It belongs to

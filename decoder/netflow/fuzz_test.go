@@ -80,6 +80,10 @@ func FuzzSequence(f *testing.F) {
 			added++
 		}
 	}
+	for _, version := range []uint16{1, 7} {
+		datagram := oldMessage(version, 3)
+		f.Add(append([]byte{0, 0, byte(len(datagram))}, datagram...))
+	}
 	f.Fuzz(func(t *testing.T, sequence []byte) {
 		var datagrams []fuzzDatagram
 		for after := int64(0); len(sequence) >= 3 && len(datagrams) < 64; {

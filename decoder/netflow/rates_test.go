@@ -216,7 +216,7 @@ func TestConfigIsValidated(t *testing.T) {
 func TestStatusIsJSON(t *testing.T) {
 	d := newDecoder(t)
 	d.Decode(receivedMs, testSource, flowMessage(9, 1, 256), new(decoder.Batch))
-	d.Decode(receivedMs, testSource, []byte{0, 1, 0, 0}, new(decoder.Batch))
+	d.Decode(receivedMs, testSource, []byte{0, 2, 0, 0}, new(decoder.Batch))
 	octets, err := json.Marshal(d.Exporters())
 	if err != nil {
 		t.Fatal(err)

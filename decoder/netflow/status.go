@@ -30,7 +30,7 @@ type ExporterStatus struct {
 // DomainStatus describes an observation domain (IPFIX), source ID (v9) or
 // engine (v5) of an exporter.
 type DomainStatus struct {
-	Version   uint16 `json:"version"` // 5, 9 or 10
+	Version   uint16 `json:"version"` // 1, 5, 7, 9 or 10
 	ID        uint32 `json:"id"`
 	Templates int    `json:"templates"`
 }

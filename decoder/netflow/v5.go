@@ -26,13 +26,20 @@ func (d *Decoder) decodeV5(m *message, payload []byte) {
 	}
 	// The sequence counts flows.
 	m.domain.observe(m, be.Uint32(payload[16:]), uint32(count), count <= fit)
-	if n := min(count, fit); n > 0 {
-		if !d.execution.v5(m, payload[headerV5:headerV5+n*recordV5], n) {
-			d.execution.clampTimes(m, n)
-		}
-		fill(d.execution.batch.EType[d.execution.first:][:n], ethernetTypeIPv4)
-		d.finishRows(m, nil, n)
+	n := min(count, fit)
+	d.rowsV5(m, payload[headerV5:headerV5+n*recordV5], n)
+}
+
+// rowsV5 makes rows of n records.
+func (d *Decoder) rowsV5(m *message, records []byte, n int) {
+	if n == 0 {
+		return
 	}
+	if !d.execution.v5(m, records, n) {
+		d.execution.clampTimes(m, n)
+	}
+	fill(d.execution.batch.EType[d.execution.first:][:n], ethernetTypeIPv4)
+	d.finishRows(m, nil, n)
 }
 
 // v5 writes n records, which have the same layout always, and reports whether
