@@ -64,6 +64,7 @@ type Dependencies struct {
 	Problems  func(ctx context.Context) []string // why the daemon is not ready; none: it is
 	Warnings  func() []string                    // what an operator should look at though it is; may be nil
 	Journal   func() JournalStatus               // what waits for ClickHouse; may be nil
+	SQL       Statements                         // nil: nowhere to run them
 	Registry  *prometheus.Registry
 	Logger    *zap.Logger
 }
@@ -123,6 +124,7 @@ func (s *Server) routes(files *assets, page, loginPage []byte) http.Handler {
 	mux.HandleFunc("POST /api/v1/login", s.login)
 	mux.HandleFunc("POST /api/v1/logout", s.logout)
 	mux.HandleFunc("/api/v1/session", s.api(s.session))
+	mux.HandleFunc("POST /api/v1/sql", s.sql)
 	mux.HandleFunc("/api/v1/traffic", s.api(s.traffic))
 	mux.HandleFunc("/api/v1/series", s.api(s.series))
 	mux.HandleFunc("/api/v1/shares", s.api(s.shares))

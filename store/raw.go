@@ -1,9 +1,7 @@
 package store
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -46,14 +44,7 @@ func (s *Store) rawWith(ctx context.Context, statement, format string, bound cli
 		return fmt.Errorf("ask ClickHouse: %w", err)
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		message, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10))
-		return errors.New(string(bytes.TrimSpace(message)))
-	}
-	if _, err := io.Copy(w, response.Body); err != nil {
-		return fmt.Errorf("read ClickHouse's answer: %w", err)
-	}
-	return nil
+	return copyAnswer(response, w)
 }
 
 func (s *Store) httpClient() (client *http.Client, base string) {

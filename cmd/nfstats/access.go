@@ -15,6 +15,7 @@ import (
 
 	"github.com/nfstats/nfstats/configs"
 	"github.com/nfstats/nfstats/httpui"
+	"github.com/nfstats/nfstats/store"
 )
 
 // passwordCost makes one guess take about a quarter of a second.
@@ -67,4 +68,15 @@ func pageURL(cfg *configs.Config) string {
 		return "https://" + cfg.HTTP.Listen
 	}
 	return "http://" + cfg.HTTP.Listen
+}
+
+// readOnlySQL returns where users' statements run; nil: nowhere.
+func readOnlySQL(cfg *configs.Config, flows *store.Store) httpui.Statements {
+	if cfg.Store.ClickHouse == "" && cfg.Store.Embedded.Listen == "" {
+		return nil
+	}
+	if cfg.Store.ClickHouse != "" {
+		return store.NewReadOnly(flows, "")
+	}
+	return store.NewReadOnly(flows, cfg.Store.Embedded.Listen)
 }

@@ -1,0 +1,185 @@
+package httpui
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nfstats/nfstats/store"
+)
+
+// Statements runs what users write; *store.ReadOnly in the program.
+type Statements interface {
+	Confined() bool
+	Run(ctx context.Context, statement, format string, maxRows int, w io.Writer) error
+}
+
+const (
+	maxSQLRows    = 10_000
+	maxSQLAnswer  = 32 << 20 // octets of ClickHouse's JSON
+	sqlPatience   = 90 * time.Second
+	defaultSQLTop = 1000
+)
+
+// sqlAnswer is POST /api/v1/sql.
+type sqlAnswer struct {
+	Columns   []sqlColumn       `json:"columns"`
+	Rows      []json.RawMessage `json:"rows"` // each a list of values
+	RowsRead  uint64            `json:"rows_read"`
+	BytesRead uint64            `json:"bytes_read"`
+	ElapsedMs int64             `json:"elapsed_ms"`
+	Truncated bool              `json:"truncated"` // there are more rows than limit
+}
+
+type sqlColumn struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+}
+
+// sqlInput is a statement; limit bounds the rows of the answer (not of CSV).
+type sqlInput struct {
+	Query string `json:"query"`
+	Limit int    `json:"limit"`
+}
+
+// sql answers POST /api/v1/sql {query, limit}, with ?format=csv as a stream.
+func (s *Server) sql(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxInput)
+	input := sqlInput{Limit: defaultSQLTop}
+	if err := readInput(r, &input); err != nil {
+		s.refuse(w, r, badRequest("The input is not an object with query and limit."))
+		return
+	}
+	switch {
+	case s.deps.SQL == nil:
+		s.fail(w, r, http.StatusServiceUnavailable, "Statements run at the read-only address of ClickHouse, which is off (store.embedded.listen).")
+		return
+	case !s.deps.SQL.Confined() && s.gate.identify(r).Role != Admin:
+		s.fail(w, r, http.StatusForbidden, "Statements at your own ClickHouse can read all that its user may. An admin can run them.")
+		return
+	case strings.TrimSpace(input.Query) == "" || input.Limit < 1 || input.Limit > maxSQLRows:
+		s.fail(w, r, http.StatusBadRequest, fmt.Sprintf("This takes a query, and a limit of 1 to %d.", maxSQLRows))
+		return
+	}
+	if r.URL.Query().Get("format") == "csv" {
+		s.sqlCSV(w, r, input.Query)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), sqlPatience)
+	defer cancel()
+	answer, err := runSQL(ctx, s.deps.SQL, input)
+	if err != nil {
+		s.refuse(w, r, inOwnWords(err))
+		return
+	}
+	s.sendJSON(w, r, http.StatusOK, answer)
+}
+
+// inOwnWords makes what ClickHouse says about a statement the answer.
+func inOwnWords(err error) error {
+	var wrong *store.StatementError
+	if errors.As(err, &wrong) {
+		return &problem{status: http.StatusBadRequest, message: wrong.Message}
+	}
+	return err
+}
+
+// errAnswerTooLarge reports an answer of more than maxSQLAnswer.
+var errAnswerTooLarge = &problem{status: http.StatusUnprocessableEntity, message: "The answer is too large for a page. Ask for fewer rows or columns, or for CSV."}
+
+// bounded keeps what is written, up to maxSQLAnswer.
+type bounded struct{ kept []byte }
+
+// Write adds to what is kept.
+func (b *bounded) Write(p []byte) (int, error) {
+	if len(b.kept)+len(p) > maxSQLAnswer {
+		return 0, errAnswerTooLarge
+	}
+	b.kept = append(b.kept, p...)
+	return len(p), nil
+}
+
+func runSQL(ctx context.Context, run Statements, input sqlInput) (*sqlAnswer, error) {
+	began, body := time.Now(), &bounded{}
+	// One row more than wanted tells whether there are more.
+	if err := run.Run(ctx, input.Query, "JSONCompact", input.Limit+1, body); err != nil {
+		return nil, err
+	}
+	var got struct {
+		Meta       []sqlColumn
+		Data       []json.RawMessage
+		Statistics struct {
+			RowsRead  uint64 `json:"rows_read"`
+			BytesRead uint64 `json:"bytes_read"`
+		}
+	}
+	if err := json.Unmarshal(body.kept, &got); err != nil || got.Meta == nil {
+		// The exception of a statement that failed half way stands behind its rows.
+		if at := bytes.LastIndex(body.kept, []byte("Code: ")); at >= 0 {
+			return nil, &store.StatementError{Message: string(bytes.TrimSpace(body.kept[at:]))}
+		}
+		return nil, badRequest("The answer is not a table. Leave out FORMAT.")
+	}
+	answer := &sqlAnswer{Columns: got.Meta, Rows: got.Data, RowsRead: got.Statistics.RowsRead, BytesRead: got.Statistics.BytesRead, ElapsedMs: time.Since(began).Milliseconds()}
+	if len(answer.Rows) > input.Limit {
+		answer.Rows, answer.Truncated = answer.Rows[:input.Limit], true
+	}
+	if answer.Rows == nil {
+		answer.Rows = []json.RawMessage{}
+	}
+	return answer, nil
+}
+
+// sqlCSV streams an answer as CSV. Whatever fails before the first row is told;
+// after that the connection is broken off, so that no part passes for the whole.
+func (s *Server) sqlCSV(w http.ResponseWriter, r *http.Request, statement string) {
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	reader, writer := io.Pipe()
+	go func() { writer.CloseWithError(s.deps.SQL.Run(ctx, statement, "CSVWithNames", 0, writer)) }()
+	defer reader.Close()
+	in := csv.NewReader(reader)
+	in.FieldsPerRecord, in.ReuseRecord = -1, true
+	record, err := in.Read()
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.refuse(w, r, inOwnWords(err))
+		return
+	}
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="nfstats-sql.csv"`)
+	w.Header().Set("Cache-Control", "no-store")
+	out := csv.NewWriter(w)
+	out.UseCRLF = true // RFC 4180 §2
+	for ; err == nil; record, err = in.Read() {
+		for i := range record {
+			record[i] = disarmed(record[i])
+		}
+		if err = out.Write(record); err != nil {
+			break
+		}
+	}
+	out.Flush()
+	if !errors.Is(err, io.EOF) {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// disarmed puts an apostrophe before a text that a spreadsheet would take for a
+// formula. Numbers may begin with a sign.
+func disarmed(text string) string {
+	if text == "" || !strings.ContainsRune("=+-@\t\r", rune(text[0])) {
+		return text
+	}
+	if _, err := strconv.ParseFloat(text, 64); err == nil {
+		return text
+	}
+	return "'" + text
+}
