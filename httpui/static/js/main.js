@@ -1,6 +1,6 @@
 // The page: state from the URL, navigation, keys, refresh.
 import { carried, format, parse, span } from './state.js';
-import { get } from './api.js';
+import { get, send } from './api.js';
 import { h, icon } from './dom.js';
 import { knowInterfaces } from './dims.js';
 import { ago, count, spell, stamp, zoneName } from './format.js';
@@ -165,4 +165,9 @@ const names = Promise.allSettled([get('complete', { what: 'exporter', q: '' }), 
   view.again?.();
 });
 render();
-get('session').then((s) => { session = s; if (s.role !== 'admin') render(); }, () => {});
+get('session').then((s) => {
+  session = s;
+  const out = () => send('POST', 'logout').then(() => location.assign('/login'), (error) => toast(error.message));
+  if (s.login_required) $('nav-tools').append(h('button.btn.icon.quiet', { title: `Log out ${s.name}`, 'aria-label': `Log out ${s.name}`, onclick: out }, icon('log-out')));
+  if (s.role !== 'admin') render();
+}, () => {});

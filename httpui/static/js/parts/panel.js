@@ -20,6 +20,7 @@ import { empty, failed, loading, save, show } from '../ui.js';
  * @property {(answer: any) => boolean} [isEmpty]
  * @property {(answer: any) => any[][]} [csv]  its numbers, a heading first
  * @property {(answer: any) => string} [note]  left of the foot
+ * @property {boolean} [optional]  not shown where the server has no such API
  * @property {any[]} [acts]  more buttons of the head
  */
 
@@ -78,6 +79,7 @@ export function panel(page, settings) {
         if (!error.status && error.name !== 'Error') console.error(error);
         page.refused?.(error);
         clear();
+        el.hidden = Boolean(settings.optional && error.missing);
         body.replaceChildren(failed(error, () => result.load(page.signal)));
       } finally {
         if (!signal.aborted) el.classList.remove('stale');

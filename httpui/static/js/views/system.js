@@ -1,10 +1,10 @@
 // System: versions, tables and retention, disk, journal, log level.
-import { h } from '../dom.js';
+import { h, icon } from '../dom.js';
 import { get, send } from '../api.js';
 import { ago, count, octets, percent, spell } from '../format.js';
 import { panel, panels } from '../parts/panel.js';
 import { form } from '../parts/edit.js';
-import { table } from '../parts/table.js';
+import { keyCell, table } from '../parts/table.js';
 import { pick } from '../parts/bar.js';
 import { toast } from '../ui.js';
 
@@ -23,25 +23,41 @@ const daemon = (page) => panel(page, {
   } }),
 });
 
+/** @type {any} what storage shows, for the form */
+let current = null;
+const KEPT = /** @type {Record<string, string>} */ ({ flows: 'Flows as exported', flows_1m: 'Minutes', flows_1h: 'Hours', if_counters: 'SNMP counters', calibration: 'Calibration' });
+
+/** Days of each table and the disk budget; the server says what does not fit together. */
+const keep = (page, d) => form('How long to keep what', [
+  ...Object.keys(KEPT).map((table) => ({ key: table, label: `${KEPT[table]}: days`, type: 'number', value: d.settings[table] })),
+  { key: 'max_disk', label: 'Disk budget', value: d.settings.max_disk, hint: '200GB or 80%; empty for none. The oldest flows go first' },
+], (v) => send('PUT', 'system/retention', v).then(page.refresh));
+
 const storage = (page) => panel(page, {
-  title: 'Storage', sub: 'What is kept, and for how long', height: 240, isEmpty: () => false, load: (signal) => get('system', {}, signal),
+  title: 'Storage', sub: 'What is kept, and for how long', height: 240, isEmpty: () => false, load: (signal) => get('system/retention', {}, signal),
+  acts: page.admin ? [h('button.btn.act-text', { id: 'keep', onclick: () => current && keep(page, current) }, icon('pencil'), 'Change')] : [],
   make: (body) => ({ update: (d) => {
-    const disk = d.disk;
-    const set = (t) => form(`How long to keep ${t.name}`, [{ key: 'days', label: 'Days', type: 'number', value: t.ttl_days }], (v) => send('PUT', 'system/retention', { [t.name]: v.days }).then(page.refresh));
-    const level = d.log_level && page.admin && pick('Log level', d.log_level, ['debug', 'info', 'warn', 'error'].map((l) => [l, l]), (l) => send('PUT', 'system/log_level', { level: l }).then(() => toast(`Logs ${l} now`), (error) => toast(error.message)));
-    body.replaceChildren(...[facts([
-      ['Program', d.version], d.uptime_s !== undefined && ['Up for', spell(d.uptime_s)], d.engine && ['ClickHouse', d.engine.version],
-      disk && ['Disk', `${octets(disk.free)} free of ${octets(disk.total)} (${percent(disk.free / (disk.total || 1))}); NFStats has ${octets(disk.used_by_nfstats)}`],
-      disk?.forecast_full_days && ['Full in', `${Math.round(disk.forecast_full_days)} days, as it grows now`]]),
-    level && h('div.prose', null, level),
+    current = d;
+    body.replaceChildren(facts([
+      ['Used', `${octets(d.used_bytes)}${d.budget_bytes ? ` of a budget of ${octets(d.budget_bytes)}` : ''}`],
+      d.disk_bytes > 0 && ['Disk', `${octets(d.free_bytes)} free of ${octets(d.disk_bytes)} (${percent(d.free_bytes / d.disk_bytes)})`],
+      ['Full in', d.full_in_days === null ? 'it does not get full, as it grows now' : `${d.full_in_days} days, as it grows now`],
+      d.warnings?.length && ['Look at', d.warnings.join('; ')]]),
     table('Storage', [
-      { name: 'Table', cell: (t) => t.name, by: (t) => t.name }, { name: 'Rows', cell: (t) => count(t.rows), by: (t) => t.rows }, { name: 'On disk', strong: true, cell: (t) => octets(t.bytes_on_disk), by: (t) => t.bytes_on_disk },
-      { name: 'A row', cell: (t) => (t.rows ? `${(t.bytes_on_disk / t.rows).toFixed(1)} B` : '–'), by: (t) => (t.rows ? t.bytes_on_disk / t.rows : 0) },
-      { name: 'Oldest', cell: (t) => (t.oldest_ms ? ago(t.oldest_ms, page.st.tz) : '–'), by: (t) => t.oldest_ms ?? 0 }, { name: 'Newest', cell: (t) => (t.newest_ms ? ago(t.newest_ms, page.st.tz) : '–'), by: (t) => t.newest_ms ?? 0 },
-      { name: 'Kept', cell: (t) => (!t.ttl_days ? 'for ever' : page.admin ? h('button.link', { onclick: () => set(t) }, `${t.ttl_days} days`) : `${t.ttl_days} days`), by: (t) => t.ttl_days ?? 0 },
-    ], d.tables ?? [])].filter(Boolean));
+      { name: 'Table', cell: (t) => keyCell(t.table, { note: KEPT[t.table] }), by: (t) => t.table }, { name: 'On disk', strong: true, cell: (t) => octets(t.bytes), by: (t) => t.bytes },
+      { name: 'A day', cell: (t) => octets(t.bytes_per_day), by: (t) => t.bytes_per_day }, { name: 'Oldest', cell: (t) => (t.oldest ? ago(t.oldest * 1000, page.st.tz) : '–'), by: (t) => t.oldest },
+      { name: 'Kept', cell: (t) => `${t.days} days`, by: (t) => t.days },
+    ], d.tables ?? []));
+  } }),
+});
+/** Version of ClickHouse, time since the start and log level, where the server tells. */
+const program = (page) => panel(page, {
+  title: 'Program', optional: true, size: '.s6', height: 200, isEmpty: () => false, load: (signal) => get('system', {}, signal),
+  make: (body) => ({ update: (d) => {
+    const level = d.log_level && page.admin && pick('Log level', d.log_level, ['debug', 'info', 'warn', 'error'].map((l) => [l, l]), (l) => send('PUT', 'system/log_level', { level: l }).then(() => toast(`Logs ${l} now`), (error) => toast(error.message)));
+    body.replaceChildren(...[facts([['Up for', spell(d.uptime_s ?? 0)], d.engine && ['ClickHouse', d.engine.version], !page.admin && ['Log level', d.log_level]]), level && h('div.prose', null, level)].filter(Boolean));
   } }),
 });
 
 /** @param {import('../main.js').Page} page */
-export const build = (page) => panels(daemon(page), storage(page));
+export const build = (page) => panels(daemon(page), program(page), storage(page));
