@@ -27,24 +27,24 @@ export function ring(el, { small = false, onpick } = {}) {
 }
 
 /**
- * Horizontal bars, largest on top. Data: {rows: [{label, note, color, bits_per_second, error, share}]}.
+ * Horizontal bars, largest on top. Data: {rows: [{label, note, color, bits_per_second, error, share}], unit ('bps')}.
  * @param {HTMLElement} el
  * @param {{onpick?: (row: any) => void}} [options]
  */
 export function bars(el, { onpick } = {}) {
   const chart = new Chart(el, (d) => {
-    const rows = d.rows.slice().reverse();
+    const rows = d.rows.slice().reverse(), unit = d.unit ?? 'bps';
     const max = Math.max(0, ...rows.map((r) => r.bits_per_second));
     const width = Math.min(250, el.clientWidth * 0.42);
     return {
-      label: `Bars, largest first: ${d.rows.slice(0, 3).map((r) => `${r.label} ${si(r.bits_per_second, 'bps')}`).join(', ')}.`,
+      label: `Bars, largest first: ${d.rows.slice(0, 3).map((r) => `${r.label} ${si(r.bits_per_second, unit)}`).join(', ')}.`,
       option: {
-        grid: { left: width, right: 78, top: 4, bottom: 26 }, xAxis: { ...valueAxis(max), splitNumber: 5 },
+        grid: { left: width, right: 78, top: 4, bottom: 26 }, xAxis: { ...valueAxis(max, unit), splitNumber: 5 },
         yAxis: { type: 'category', data: rows.map((_, i) => i), axisLine: { show: false }, axisTick: { show: false },
           axisLabel: { align: 'left', margin: width - 14, interval: 0, formatter: (_, i) => `{n|${text(rows[i].label)}}`, rich: { n: { color: token('--text'), fontSize: 12, fontWeight: 520, width: width - 26, overflow: 'truncate' } } } },
         tooltip: { trigger: 'axis', axisPointer: { type: 'shadow', shadowStyle: { color: fade(token('--text-3'), 0.1) } },
-          formatter: (p) => { const r = rows[p[0].dataIndex]; return tip(r.note, [{ label: r.label, color: r.color, text: si(r.bits_per_second, 'bps') }], [plusMinus(r.error, r.bits_per_second) || 'Share', percent(r.share)]); } },
-        series: [{ type: 'bar', barWidth: '62%', barMaxWidth: 16, cursor: onpick ? 'pointer' : 'default', label: { show: true, position: 'right', distance: 8, formatter: (p) => si(rows[p.dataIndex].bits_per_second, 'bps'), color: token('--text'), fontSize: 11.5, fontWeight: 540 },
+          formatter: (p) => { const r = rows[p[0].dataIndex]; return tip(r.note, [{ label: r.label, color: r.color, text: si(r.bits_per_second, unit) }], [plusMinus(r.error, r.bits_per_second) || 'Share', percent(r.share)]); } },
+        series: [{ type: 'bar', barWidth: '62%', barMaxWidth: 16, cursor: onpick ? 'pointer' : 'default', label: { show: true, position: 'right', distance: 8, formatter: (p) => si(rows[p.dataIndex].bits_per_second, unit), color: token('--text'), fontSize: 11.5, fontWeight: 540 },
           data: rows.map((r) => ({ value: r.bits_per_second, itemStyle: { color: token(r.color), borderRadius: 3 } })) }],
       },
     };

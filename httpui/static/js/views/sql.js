@@ -36,7 +36,7 @@ function chartOf(d, canvas) {
   const total = d.rows.reduce((sum, r) => sum + Number(r[v]), 0) || 1;
   canvas.style.height = `${d.rows.length * 22 + 40}px`;
   const chart = bars(canvas);
-  chart.set({ rows: d.rows.map((r) => ({ label: String(r[name]), note: d.columns[v].name, color: '--c0', bits_per_second: Number(r[v]), error: 0, share: Number(r[v]) / total })) });
+  chart.set({ unit: '', rows: d.rows.map((r) => ({ label: String(r[name]), note: d.columns[v].name, color: '--c0', bits_per_second: Number(r[v]), error: 0, share: Number(r[v]) / total })) });
   return chart;
 }
 
