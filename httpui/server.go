@@ -45,6 +45,7 @@ type flows interface {
 	Paths(ctx context.Context, selection store.Selection, dims []string, top int) (*store.Paths, error)
 	Flows(ctx context.Context, selection store.Selection, order store.Order, limit, offset int) (*store.FlowsPage, error)
 	FlowsCSV(ctx context.Context, selection store.Selection, order store.Order, w io.Writer) error
+	System(ctx context.Context) (*store.System, error)
 	Complete(ctx context.Context, what, text string) ([]store.Completion, error)
 }
 
@@ -75,6 +76,7 @@ type Server struct {
 	deps     Dependencies
 	metrics  *metrics
 	gate     *gate
+	started  time.Time
 	handler  http.Handler
 	listener net.Listener
 	tls      *tls.Config // nil: plain HTTP
@@ -85,7 +87,7 @@ const shutdownPatience = 5 * time.Second
 
 // New makes a server; Listen opens its port and Run serves.
 func New(config Config, deps Dependencies) (*Server, error) {
-	s := &Server{config: config, deps: deps}
+	s := &Server{config: config, deps: deps, started: time.Now()}
 	static, err := fs.Sub(embedded, "static")
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded pages: %w", err)
@@ -134,6 +136,7 @@ func (s *Server) routes(files *assets, page, loginPage []byte) http.Handler {
 	mux.HandleFunc("/api/v1/exporters", s.api(s.exporters))
 	mux.HandleFunc("/api/v1/exporters/{address}/templates", s.api(s.templates))
 	mux.HandleFunc("/api/v1/status", s.api(s.status))
+	mux.HandleFunc("/api/v1/system", s.api(s.system))
 	mux.HandleFunc("GET /api/v1/system/retention", s.api(s.retention))
 	mux.HandleFunc("PUT /api/v1/system/retention", s.change(s.changeRetention))
 	mux.HandleFunc("/api/v1/interfaces", s.api(s.interfaces))

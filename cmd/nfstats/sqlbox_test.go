@@ -35,4 +35,13 @@ func TestSQLOfThePage(t *testing.T) {
 			t.Errorf("%s: %d %.400s %v, want %d with %s", c.query, response.StatusCode, answer, err, c.code, c.want)
 		}
 	}
+	response, err := http.Get(d.http + "/api/v1/system")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != 200 || !strings.Contains(string(answer), `"name":"flows","rows":0`) || strings.Contains(string(answer), `"engine":{"version":""}`) {
+		t.Errorf("system: %d %s %v", response.StatusCode, answer, err)
+	}
 }
