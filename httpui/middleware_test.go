@@ -22,31 +22,31 @@ func (f *fakeFlows) Extent(context.Context) (store.Extent, error) {
 	return store.Extent{Flows: 7, Oldest: time.UnixMilli(1000), Newest: time.UnixMilli(2500)}, f.err
 }
 
-// oddFlows answers Traffic in its own way.
+// oddFlows answers Series in its own way.
 type oddFlows struct {
 	fakeFlows
-	traffic func() (*store.Traffic, error)
+	series func() (*store.Series, error)
 }
 
-func (f *oddFlows) Traffic(context.Context, store.TrafficQuery) (*store.Traffic, error) {
-	return f.traffic()
+func (f *oddFlows) Series(context.Context, store.Selection, string, int, int) (*store.Series, error) {
+	return f.series()
 }
 
-func oddServer(t *testing.T, traffic func() (*store.Traffic, error)) *Server {
+func oddServer(t *testing.T, series func() (*store.Series, error)) *Server {
 	t.Helper()
 	s := testServer(t, &fakeFlows{})
-	s.deps.Flows = &oddFlows{traffic: traffic}
+	s.deps.Flows = &oddFlows{series: series}
 	return s
 }
 
 func TestPanicsAreAnsweredAndCounted(t *testing.T) {
-	s := oddServer(t, func() (*store.Traffic, error) { panic("inner detail") })
-	w := request(s, "GET", "/api/v1/traffic")
+	s := oddServer(t, func() (*store.Series, error) { panic("inner detail") })
+	w := request(s, "GET", "/api/v1/series")
 	if id := w.Header().Get("X-Request-Id"); w.Code != 500 || strings.Contains(w.Body.String(), "inner detail") || id == "" || !strings.Contains(w.Body.String(), id) {
 		t.Errorf("status %d, %s; want 500 with the request id and without inner details", w.Code, w.Body)
 	}
 	counted := request(s, "GET", "/metrics").Body.String()
-	for _, line := range []string{"nfstats_http_panics_total 1\n", `nfstats_http_requests_total{code="500",route="/api/v1/traffic"} 1` + "\n"} {
+	for _, line := range []string{"nfstats_http_panics_total 1\n", `nfstats_http_requests_total{code="500",route="/api/v1/series"} 1` + "\n"} {
 		if !strings.Contains(counted, line) {
 			t.Errorf("/metrics lacks %q", line)
 		}
@@ -81,8 +81,8 @@ func TestStatusOfErrors(t *testing.T) {
 		"unreachable": {&net.OpError{Op: "dial", Err: errors.New("connection refused")}, 503},
 		"other":       {errors.New("something else"), 502},
 	} {
-		s := oddServer(t, func() (*store.Traffic, error) { return nil, fmt.Errorf("read traffic: %w", c.err) })
-		if got := request(s, "GET", "/api/v1/traffic"); got.Code != c.want || !strings.Contains(got.Body.String(), `"request_id"`) {
+		s := oddServer(t, func() (*store.Series, error) { return nil, fmt.Errorf("read traffic by src_as: %w", c.err) })
+		if got := request(s, "GET", "/api/v1/series"); got.Code != c.want || !strings.Contains(got.Body.String(), `"request_id"`) {
 			t.Errorf("%s: status %d, want %d: %s", name, got.Code, c.want, got.Body)
 		}
 	}
@@ -91,9 +91,9 @@ func TestStatusOfErrors(t *testing.T) {
 func TestRequestsThatCannotBeMeant(t *testing.T) {
 	s := testServer(t, &fakeFlows{})
 	for target, want := range map[string]int{
-		"/api/v1/traffic?by=src_as;DROP": 400, // net/url skips such a pair
-		"/api/v1/traffic?by=%zz":         400,
-		"/api/v1/none":                   404,
+		"/api/v1/series?by=src_as;DROP": 400, // net/url skips such a pair
+		"/api/v1/series?by=%zz":         400,
+		"/api/v1/none":                  404,
 	} {
 		if w := request(s, "GET", target); w.Code != want || !strings.Contains(w.Body.String(), `"request_id"`) {
 			t.Errorf("%s: status %d, want %d: %s", target, w.Code, want, w.Body)
@@ -105,18 +105,18 @@ func TestRequestsThatCannotBeMeant(t *testing.T) {
 }
 
 func TestValuesThatAreNoJSONAreErrors(t *testing.T) {
-	s := oddServer(t, func() (*store.Traffic, error) {
-		return &store.Traffic{FlowsPerSecond: []float64{math.NaN()}}, nil
+	s := oddServer(t, func() (*store.Series, error) {
+		return &store.Series{FlowsPerSecond: []float64{math.NaN()}}, nil
 	})
-	if w := request(s, "GET", "/api/v1/traffic"); w.Code != 500 || !json.Valid(w.Body.Bytes()) {
+	if w := request(s, "GET", "/api/v1/series"); w.Code != 500 || !json.Valid(w.Body.Bytes()) {
 		t.Errorf("status %d, %s", w.Code, w.Body)
 	}
 }
 
 func TestAcceptEncoding(t *testing.T) {
-	s := oddServer(t, func() (*store.Traffic, error) { return &store.Traffic{FlowsPerSecond: make([]float64, 2000)}, nil })
+	s := oddServer(t, func() (*store.Series, error) { return &store.Series{FlowsPerSecond: make([]float64, 2000)}, nil })
 	for accept, want := range map[string]string{"gzip": "gzip", "br, GZIP;q=0.5": "gzip", "": "", "br": "", "gzip;q=0": "", "x-gzip-not": ""} {
-		if got := request(s, "GET", "/api/v1/traffic", "Accept-Encoding", accept).Header().Get("Content-Encoding"); got != want {
+		if got := request(s, "GET", "/api/v1/series", "Accept-Encoding", accept).Header().Get("Content-Encoding"); got != want {
 			t.Errorf("Accept-Encoding %q: Content-Encoding %q, want %q", accept, got, want)
 		}
 	}
@@ -160,10 +160,10 @@ func TestStatusTellsWhatIsStored(t *testing.T) {
 
 func TestRunAnswersWhatIsRunningBeforeItStops(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
-	s := oddServer(t, func() (*store.Traffic, error) {
+	s := oddServer(t, func() (*store.Series, error) {
 		close(entered)
 		<-release
-		return &store.Traffic{}, nil
+		return &store.Series{}, nil
 	})
 	s.config.Listen = "127.0.0.1:0"
 	if err := s.Listen(t.Context()); err != nil {
@@ -173,7 +173,7 @@ func TestRunAnswersWhatIsRunningBeforeItStops(t *testing.T) {
 	done, answered := make(chan error, 1), make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
 	go func() {
-		response, err := http.Get("http://" + s.listener.Addr().String() + "/api/v1/traffic")
+		response, err := http.Get("http://" + s.listener.Addr().String() + "/api/v1/series")
 		if err == nil {
 			response.Body.Close()
 		}

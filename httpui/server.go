@@ -37,7 +37,6 @@ type Config struct {
 
 // flows answers the pages' questions; *store.Store in the program.
 type flows interface {
-	Traffic(ctx context.Context, q store.TrafficQuery) (*store.Traffic, error)
 	Exporters(ctx context.Context, from, to time.Time) ([]store.Exporter, error)
 	Extent(ctx context.Context) (store.Extent, error)
 	Series(ctx context.Context, selection store.Selection, by string, top, points int) (*store.Series, error)
@@ -127,7 +126,6 @@ func (s *Server) routes(files *assets, page, loginPage []byte) http.Handler {
 	mux.HandleFunc("POST /api/v1/logout", s.logout)
 	mux.HandleFunc("/api/v1/session", s.api(s.session))
 	mux.HandleFunc("POST /api/v1/sql", s.sql)
-	mux.HandleFunc("/api/v1/traffic", s.api(s.traffic))
 	mux.HandleFunc("/api/v1/series", s.api(s.series))
 	mux.HandleFunc("/api/v1/shares", s.api(s.shares))
 	mux.HandleFunc("/api/v1/paths", s.api(s.paths))

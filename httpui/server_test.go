@@ -29,14 +29,8 @@ import (
 // fakeFlows stands in for the store, whose own tests ask ClickHouse.
 type fakeFlows struct {
 	flows // what a test does not replace panics
-	asked store.TrafficQuery
 	about store.Selection
 	err   error
-}
-
-func (f *fakeFlows) Traffic(_ context.Context, q store.TrafficQuery) (*store.Traffic, error) {
-	f.asked = q
-	return &store.Traffic{By: q.By}, f.err
 }
 
 func (f *fakeFlows) Exporters(context.Context, time.Time, time.Time) ([]store.Exporter, error) {
@@ -124,24 +118,8 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
-func TestTrafficParameters(t *testing.T) {
-	flows := &fakeFlows{}
-	s := testServer(t, flows)
-	if w := request(s, "GET", "/api/v1/traffic?from=1000&to=4600&by=dst_as&top=3&points=60"); w.Code != 200 {
-		t.Fatalf("%d %s", w.Code, w.Body)
-	}
-	if want := (store.TrafficQuery{From: time.Unix(1000, 0).UTC(), To: time.Unix(4600, 0).UTC(), By: "dst_as", Top: 3, Points: 60}); flows.asked != want {
-		t.Errorf("asked %+v, want %+v", flows.asked, want)
-	}
-	for _, bad := range []string{"from=x", "from=5&to=5", "from=-1", "to=99999999999999", "top=0", "top=51", "points=2001", "by=password", "by=src_as%27%20OR%201"} {
-		if w := request(s, "GET", "/api/v1/traffic?"+bad); w.Code != 400 || !strings.Contains(w.Body.String(), `"error"`) {
-			t.Errorf("%s: %d %s", bad, w.Code, w.Body)
-		}
-	}
-}
-
 func TestErrorsCarryTheRequestID(t *testing.T) {
-	w := request(testServer(t, &fakeFlows{err: errors.New("read traffic: broken")}), "GET", "/api/v1/traffic")
+	w := request(testServer(t, &fakeFlows{err: errors.New("read traffic: broken")}), "GET", "/api/v1/series")
 	var answer struct{ Error, RequestID string }
 	if err := json.Unmarshal(bytes.ReplaceAll(w.Body.Bytes(), []byte("request_id"), []byte("RequestID")), &answer); err != nil {
 		t.Fatal(err)

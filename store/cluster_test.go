@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"flag"
 	"os"
 	"path/filepath"
@@ -166,9 +165,17 @@ func TestOneNodeCluster(t *testing.T) {
 			t.Errorf("%s has %d octets, want %d: %v", table, got, octets, err)
 		}
 	}
-	traffic, err := s.Traffic(context.Background(), TrafficQuery{From: at.Add(-time.Minute), To: at.Add(2 * time.Minute), By: "src_as", Top: 5, Points: 3})
-	if err != nil || len(traffic.Rows) == 0 {
-		t.Errorf("%+v: %v", traffic, err)
+	selection := Selection{From: at.Add(-5 * time.Hour), To: at.Add(2 * time.Minute)}
+	for _, by := range []string{"src_as", "src_addr"} {
+		if series, err := s.Series(t.Context(), selection, by, 5, 400); err != nil || len(series.Rows) == 0 {
+			t.Errorf("%+v: %v", series, err)
+		}
+		if shares, err := s.Shares(t.Context(), selection, by, 5); err != nil || len(shares.Rows) == 0 {
+			t.Errorf("%+v: %v", shares, err)
+		}
+		if paths, err := s.Paths(t.Context(), selection, []string{by, "in_if"}, 5); err != nil || len(paths.Paths) == 0 {
+			t.Errorf("%+v: %v", paths, err)
+		}
 	}
 	if err := s.AddSeen(t.Context(), at.Add(-time.Hour)); err != nil {
 		t.Error(err)

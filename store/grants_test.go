@@ -59,7 +59,7 @@ func TestDocumentedGrants(t *testing.T) {
 			return s.EditInterface(t.Context(), Interface{Exporter: netip.MustParseAddr("10.1.0.1"), IfIndex: 1, Edit: InterfaceEdit{Name: "uplink"}})
 		},
 		"query": func() error {
-			_, err := s.Traffic(t.Context(), TrafficQuery{From: time.Now().Add(-time.Hour), To: time.Now(), By: "src_as", Top: 5, Points: 3})
+			_, err := s.Series(t.Context(), Selection{From: time.Now().Add(-time.Hour), To: time.Now()}, "src_as", 5, 3)
 			return err
 		},
 		"AS names": func() error { s.asNames = "missing.csv"; return s.loadASNames(t.Context()) },

@@ -53,7 +53,7 @@ func TestFlowsAreVisibleSoonAndOnThePage(t *testing.T) {
 	for path, want := range map[string]string{
 		"/":                 "<title>NFStats</title>",
 		"/healthz":          "ok",
-		"/api/v1/traffic":   `"value":"64500"`,
+		"/api/v1/shares":    `"value":"64500"`,
 		"/api/v1/exporters": `"address":"127.0.0.7"`,
 		"/api/v1/status":    `"ready":true`,
 	} {

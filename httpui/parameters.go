@@ -1,40 +1,10 @@
 package httpui
 
 import (
-	"net/http"
 	"net/url"
 	"strconv"
 	"time"
-
-	"github.com/nfstats/nfstats/store"
 )
-
-// traffic answers GET /api/v1/traffic?from=&to=&by=&top=&points=: traffic over
-// time. from and to are Unix seconds; the default is the last hour.
-func (s *Server) traffic(r *http.Request) (any, error) {
-	parameters := r.URL.Query()
-	from, to, err := timeRange(parameters, time.Now())
-	if err != nil {
-		return nil, err
-	}
-	top, err := number(parameters, "top", 10, 1, 50)
-	if err != nil {
-		return nil, err
-	}
-	points, err := number(parameters, "points", 240, 1, 2000)
-	if err != nil {
-		return nil, err
-	}
-	by := parameters.Get("by")
-	if by == "" {
-		by = "src_as"
-	}
-	query := store.TrafficQuery{From: from, To: to, By: by, Top: int(top), Points: int(points)}
-	if err := query.Validate(); err != nil {
-		return nil, badRequest("%v", err)
-	}
-	return s.deps.Flows.Traffic(r.Context(), query)
-}
 
 // timeRange reads from and to, Unix seconds.
 func timeRange(parameters url.Values, now time.Time) (from, to time.Time, err error) {

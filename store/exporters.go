@@ -1,0 +1,49 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// Exporter is what the tables hold of one exporter in a time range.
+type Exporter struct {
+	Address   netip.Addr `json:"address"`
+	Name      string     `json:"name"`
+	FirstSeen int64      `json:"first_seen_ms"` // Unix milliseconds, 0 for none
+	LastSeen  int64      `json:"last_seen_ms"`
+	Flows     uint64     `json:"flows"`
+	Octets    uint64     `json:"octets"` // scaled by the sampling rate
+}
+
+// Exporters returns who sent flows from from up to to.
+func (s *Store) Exporters(ctx context.Context, from, to time.Time) ([]Exporter, error) {
+	ctx = clickhouse.Context(limited(ctx), clickhouse.WithParameters(clickhouse.Parameters{
+		"from": fmt.Sprint(from.UnixMilli()), "to": fmt.Sprint(to.UnixMilli()),
+	}))
+	rows, err := s.conn.Query(ctx, `SELECT exporter_addr, any(exporter_name),
+    toUnixTimestamp64Milli(min(time_received)), toUnixTimestamp64Milli(max(time_received)), count(), sum(bytes_scaled)
+FROM flows
+WHERE time_received >= fromUnixTimestamp64Milli({from:Int64}) AND time_received < fromUnixTimestamp64Milli({to:Int64})
+GROUP BY exporter_addr ORDER BY exporter_addr LIMIT 10000`)
+	if err != nil {
+		return nil, fmt.Errorf("read exporters: %w", err)
+	}
+	defer rows.Close()
+	exporters := []Exporter{}
+	for rows.Next() {
+		var e Exporter
+		if err := rows.Scan(&e.Address, &e.Name, &e.FirstSeen, &e.LastSeen, &e.Flows, &e.Octets); err != nil {
+			return nil, fmt.Errorf("read exporters: %w", err)
+		}
+		e.Address = e.Address.Unmap()
+		exporters = append(exporters, e)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read exporters: %w", err)
+	}
+	return exporters, nil
+}
