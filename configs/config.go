@@ -65,6 +65,8 @@ type HTTP struct {
 	Tokens        []HTTPToken `mapstructure:"tokens"`
 	Insecure      bool        `mapstructure:"insecure"`
 	MetricsPublic bool        `mapstructure:"metrics_public"`
+	Whois         string      `mapstructure:"whois"`       // host:port, "" for none
+	ReverseDNS    bool        `mapstructure:"reverse_dns"` // ask the DNS for names of addresses
 	TLS           TLS         `mapstructure:"tls"`
 }
 

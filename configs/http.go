@@ -75,6 +75,9 @@ func (h *HTTP) validate(check func(key string, err error)) {
 			entry(fmt.Sprintf("role %q is not viewer or admin", t.Role))
 		}
 	}
+	if _, _, err := net.SplitHostPort(h.Whois); h.Whois != "" && err != nil {
+		check("http.whois", errors.New("is not host:port"))
+	}
 	if (h.TLS.Certificate == "") != (h.TLS.Key == "") {
 		check("http.tls", errors.New("needs both certificate and key"))
 	}

@@ -34,7 +34,7 @@ func TestDefaults(t *testing.T) {
 		ASN: ASN{Source: "prefer-exporter"},
 		SNMP: SNMP{Interval: time.Minute, DiscoveryInterval: time.Hour, Timeout: 3 * time.Second, Retries: 2, Concurrency: 32, ActiveTimeout: 5 * time.Minute,
 			Credentials: []SNMPCredential{}, Devices: []SNMPDevice{}},
-		HTTP:  HTTP{Listen: "127.0.0.1:8080", AllowedHosts: []string{}, Users: []HTTPUser{}, Tokens: []HTTPToken{}},
+		HTTP:  HTTP{Listen: "127.0.0.1:8080", AllowedHosts: []string{}, Users: []HTTPUser{}, Tokens: []HTTPToken{}, Whois: "whois.iana.org:43"},
 		Store: Store{Database: "nfstats", MaxDisk: "80%", Retention: Retention{Flows: 10, Flows1m: 30, Flows1h: 400, IfCounters: 400, Calibration: 400}, Embedded: Embedded{Listen: "127.0.0.1:8123"}},
 		Log:   Log{Level: "info", Format: "console", Output: "stderr"},
 	}

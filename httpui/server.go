@@ -31,6 +31,9 @@ type Config struct {
 	Version      string   // of the program, shown on the page
 	Access       Access
 
+	Whois      string // host:port of the registry; "": none is asked
+	ReverseDNS bool   // ask the DNS for names of addresses
+
 	// PEM files for TLS; "": without. They are read again when they change.
 	Certificate, Key string
 }
@@ -75,6 +78,7 @@ type Server struct {
 	deps     Dependencies
 	metrics  *metrics
 	gate     *gate
+	registry *registryClient
 	started  time.Time
 	handler  http.Handler
 	listener net.Listener
@@ -86,7 +90,7 @@ const shutdownPatience = 5 * time.Second
 
 // New makes a server; Listen opens its port and Run serves.
 func New(config Config, deps Dependencies) (*Server, error) {
-	s := &Server{config: config, deps: deps, started: time.Now()}
+	s := &Server{config: config, deps: deps, started: time.Now(), registry: newRegistryClient(config.Whois, config.ReverseDNS)}
 	static, err := fs.Sub(embedded, "static")
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded pages: %w", err)
@@ -131,6 +135,8 @@ func (s *Server) routes(files *assets, page, loginPage []byte) http.Handler {
 	mux.HandleFunc("/api/v1/paths", s.api(s.paths))
 	mux.HandleFunc("/api/v1/flows", s.flows)
 	mux.HandleFunc("/api/v1/complete", s.api(s.complete))
+	mux.HandleFunc("/api/v1/whois", s.api(s.whois))
+	mux.HandleFunc("/api/v1/rdns", s.api(s.reverseDNS))
 	mux.HandleFunc("/api/v1/exporters", s.api(s.exporters))
 	mux.HandleFunc("/api/v1/exporters/{address}/templates", s.api(s.templates))
 	mux.HandleFunc("/api/v1/status", s.api(s.status))

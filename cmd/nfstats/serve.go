@@ -118,7 +118,7 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 		return err
 	}
 	r := &readiness{supervisor: supervisor, store: flows, collector: flowCollector}
-	ui, err := httpui.New(httpui.Config{Listen: cfg.HTTP.Listen, AllowedHosts: cfg.HTTP.AllowedHosts, Version: programVersion(), Access: accessConfig(cfg), Certificate: cfg.HTTP.TLS.Certificate, Key: cfg.HTTP.TLS.Key},
+	ui, err := httpui.New(httpui.Config{Listen: cfg.HTTP.Listen, AllowedHosts: cfg.HTTP.AllowedHosts, Version: programVersion(), Access: accessConfig(cfg), Certificate: cfg.HTTP.TLS.Certificate, Key: cfg.HTTP.TLS.Key, Whois: cfg.HTTP.Whois, ReverseDNS: cfg.HTTP.ReverseDNS},
 		httpui.Dependencies{Flows: flows, SQL: readOnlySQL(cfg, flows), Live: flowCollector.Exporters, Templates: flowCollector.Templates, Problems: r.problems, Inventory: flows, Poller: poller, Seen: keeper.Seen, Retention: retention, RatesChanged: rates.sync, Warnings: warnings(flowCollector, networks), Journal: journalStatus(flowCollector), Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http")})
 	if err != nil {
 		return err
