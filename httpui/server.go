@@ -70,6 +70,7 @@ type Dependencies struct {
 	SQL       Statements                         // nil: nowhere to run them
 	Registry  *prometheus.Registry
 	Logger    *zap.Logger
+	LogLevel  zap.AtomicLevel // of all of the program's log
 }
 
 // Server serves the pages.
@@ -141,6 +142,7 @@ func (s *Server) routes(files *assets, page, loginPage []byte) http.Handler {
 	mux.HandleFunc("/api/v1/exporters/{address}/templates", s.api(s.templates))
 	mux.HandleFunc("/api/v1/status", s.api(s.status))
 	mux.HandleFunc("/api/v1/system", s.api(s.system))
+	mux.HandleFunc("PUT /api/v1/system/log_level", s.change(s.changeLogLevel))
 	mux.HandleFunc("GET /api/v1/system/retention", s.api(s.retention))
 	mux.HandleFunc("PUT /api/v1/system/retention", s.change(s.changeRetention))
 	mux.HandleFunc("/api/v1/interfaces", s.api(s.interfaces))

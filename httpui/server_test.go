@@ -49,7 +49,7 @@ func testServer(t *testing.T, flows *fakeFlows, problems ...string) *Server {
 		},
 		Addresses: func() []netip.AddrPort { return []netip.AddrPort{netip.MustParseAddrPort("192.0.2.9:2055")} },
 		Problems:  func(context.Context) []string { return problems },
-		Registry:  prometheus.NewRegistry(), Logger: zap.NewNop(),
+		Registry:  prometheus.NewRegistry(), Logger: zap.NewNop(), LogLevel: zap.NewAtomicLevel(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,8 +1,12 @@
 package httpui
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
 	"time"
+
+	"github.com/nfstats/nfstats/snmp"
 )
 
 // systemAnswer is GET /api/v1/system.
@@ -14,6 +18,7 @@ type systemAnswer struct {
 	Tables    []systemTableAnswer `json:"tables"`
 	Disk      *systemDiskAnswer   `json:"disk"`    // null: not known
 	Journal   *JournalStatus      `json:"journal"` // as in /api/v1/status
+	LogLevel  string              `json:"log_level"`
 }
 
 type systemTableAnswer struct {
@@ -39,7 +44,7 @@ func (s *Server) system(r *http.Request) (any, error) {
 		return nil, err
 	}
 	answer := systemAnswer{Version: s.config.Version, StartedMs: s.started.UnixMilli(), UptimeS: int64(time.Since(s.started).Seconds()),
-		Engine: map[string]string{"version": known.Version}, Tables: []systemTableAnswer{}}
+		Engine: map[string]string{"version": known.Version}, Tables: []systemTableAnswer{}, LogLevel: s.deps.LogLevel.String()}
 	if s.deps.Journal != nil {
 		journal := s.deps.Journal()
 		answer.Journal = &journal
@@ -64,4 +69,25 @@ func (s *Server) system(r *http.Request) (any, error) {
 		answer.Tables = append(answer.Tables, table)
 	}
 	return answer, nil
+}
+
+// logLevels are those that can be set.
+var logLevels = []string{"debug", "info", "warn", "error"}
+
+// changeLogLevel answers PUT /api/v1/system/log_level {"level"}: what is logged
+// until the daemon stops; then log.level holds again.
+func (s *Server) changeLogLevel(r *http.Request) (any, error) {
+	var input struct {
+		Level string `json:"level"`
+	}
+	if err := readInput(r, &input); err != nil {
+		return nil, err
+	}
+	if !slices.Contains(logLevels, input.Level) {
+		return nil, snmp.FieldErrors{"level": "want debug, info, warn or error"}
+	}
+	if err := s.deps.LogLevel.UnmarshalText([]byte(input.Level)); err != nil {
+		return nil, fmt.Errorf("set the log level: %w", err)
+	}
+	return map[string]string{"log_level": input.Level}, nil
 }

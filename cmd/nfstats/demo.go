@@ -93,7 +93,7 @@ func demo(ctx context.Context, o demoOptions, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	logger, closeLog, err := newLogger(cfg.Log)
+	logger, level, closeLog, err := newLogger(cfg.Log)
 	if err != nil {
 		return err
 	}
@@ -114,11 +114,11 @@ func demo(ctx context.Context, o demoOptions, out io.Writer) (err error) {
 		}
 		player.tellAttacks()
 	}
-	return watchNetwork(ctx, cfg, network, player, logger, out)
+	return watchNetwork(ctx, cfg, network, player, logger, level, out)
 }
 
 // watchNetwork runs the daemon and the network until ctx ends.
-func watchNetwork(ctx context.Context, cfg *configs.Config, network *simulator.Network, player *demoPlayer, logger *zap.Logger, out io.Writer) error {
+func watchNetwork(ctx context.Context, cfg *configs.Config, network *simulator.Network, player *demoPlayer, logger *zap.Logger, level zap.AtomicLevel, out io.Writer) error {
 	agents, err := openAgents(network)
 	if err != nil {
 		return err
@@ -131,7 +131,7 @@ func watchNetwork(ctx context.Context, cfg *configs.Config, network *simulator.N
 	for _, agent := range agents {
 		group.Go(func() error { return agent.Run(groupCtx) })
 	}
-	group.Go(func() error { return serve(groupCtx, cfg, logger.Named("nfstats")) })
+	group.Go(func() error { return serve(groupCtx, cfg, logger.Named("nfstats"), level) })
 	group.Go(func() error {
 		if err := awaitReady(groupCtx, "http://"+cfg.HTTP.Listen); err != nil {
 			return nil // serve tells why, or the demo ends

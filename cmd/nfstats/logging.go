@@ -13,11 +13,11 @@ import (
 	"github.com/nfstats/nfstats/configs"
 )
 
-// newLogger returns the logger, and close, which ends the reopening on SIGHUP.
-func newLogger(cfg configs.Log) (logger *zap.Logger, close func(), err error) {
-	level, err := zapcore.ParseLevel(cfg.Level)
-	if err != nil {
-		return nil, nil, fmt.Errorf("key log.level: %w", err)
+// newLogger returns the logger, its level, which can be changed, and close, which
+// ends the reopening on SIGHUP.
+func newLogger(cfg configs.Log) (logger *zap.Logger, level zap.AtomicLevel, close func(), err error) {
+	if level, err = zap.ParseAtomicLevel(cfg.Level); err != nil {
+		return nil, level, nil, fmt.Errorf("key log.level: %w", err)
 	}
 	encoderConfig := zap.NewProductionEncoderConfig()
 	encoderConfig.EncodeTime = zapcore.ISO8601TimeEncoder
@@ -36,11 +36,11 @@ func newLogger(cfg configs.Log) (logger *zap.Logger, close func(), err error) {
 	default:
 		file, err := openLogFile(cfg.Output)
 		if err != nil {
-			return nil, nil, err
+			return nil, level, nil, err
 		}
 		sink, close = file, file.reopenOnHangup()
 	}
-	return zap.New(zapcore.NewCore(encoder, sink, level)), close, nil
+	return zap.New(zapcore.NewCore(encoder, sink, level)), level, close, nil
 }
 
 // logFile is a log that can be moved away by logrotate and reopened.

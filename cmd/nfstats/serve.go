@@ -39,7 +39,7 @@ func newServeCommand(file *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			logger, closeLog, err := newLogger(cfg.Log)
+			logger, level, closeLog, err := newLogger(cfg.Log)
 			if err != nil {
 				return err
 			}
@@ -51,7 +51,7 @@ func newServeCommand(file *string) *cobra.Command {
 			for _, name := range configs.UnknownVariables(os.Environ()) {
 				logger.Warn("this environment variable is no configuration key", zap.String("variable", name))
 			}
-			if err := serve(cmd.Context(), cfg, logger); err != nil {
+			if err := serve(cmd.Context(), cfg, logger, level); err != nil {
 				return err
 			}
 			logger.Info("nfstats has stopped")
@@ -62,7 +62,7 @@ func newServeCommand(file *string) *cobra.Command {
 
 // serve runs the daemon until ctx ends. What is started first is stopped last:
 // the engine outlives the collector, which outlives its sockets.
-func serve(ctx context.Context, cfg *configs.Config, logger *zap.Logger) error {
+func serve(ctx context.Context, cfg *configs.Config, logger *zap.Logger, level zap.AtomicLevel) error {
 	storeConfig := serverConfig(cfg)
 	var supervisor *engine.Supervisor
 	if cfg.Store.ClickHouse == "" {
@@ -80,13 +80,13 @@ func serve(ctx context.Context, cfg *configs.Config, logger *zap.Logger) error {
 	if supervisor != nil {
 		background.Go(func() error { return supervisor.Run(engineRunning) })
 	}
-	err := serveFlows(ctx, cfg, storeConfig, supervisor, logger)
+	err := serveFlows(ctx, cfg, storeConfig, supervisor, logger, level)
 	stopEngine()
 	return errors.Join(err, background.Wait())
 }
 
 // serveFlows runs everything that uses ClickHouse.
-func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Config, supervisor *engine.Supervisor, logger *zap.Logger) error {
+func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Config, supervisor *engine.Supervisor, logger *zap.Logger, level zap.AtomicLevel) error {
 	flows, err := store.New(storeConfig, logger.Named("store"))
 	if err != nil {
 		return err
@@ -119,7 +119,7 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	}
 	r := &readiness{supervisor: supervisor, store: flows, collector: flowCollector}
 	ui, err := httpui.New(httpui.Config{Listen: cfg.HTTP.Listen, AllowedHosts: cfg.HTTP.AllowedHosts, Version: programVersion(), Access: accessConfig(cfg), Certificate: cfg.HTTP.TLS.Certificate, Key: cfg.HTTP.TLS.Key, Whois: cfg.HTTP.Whois, ReverseDNS: cfg.HTTP.ReverseDNS},
-		httpui.Dependencies{Flows: flows, SQL: readOnlySQL(cfg, flows), Live: flowCollector.Exporters, Templates: flowCollector.Templates, Problems: r.problems, Inventory: flows, Poller: poller, Seen: keeper.Seen, Retention: retention, RatesChanged: rates.sync, Warnings: warnings(flowCollector, networks), Journal: journalStatus(flowCollector), Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http")})
+		httpui.Dependencies{Flows: flows, SQL: readOnlySQL(cfg, flows), Live: flowCollector.Exporters, Templates: flowCollector.Templates, Problems: r.problems, Inventory: flows, Poller: poller, Seen: keeper.Seen, Retention: retention, RatesChanged: rates.sync, Warnings: warnings(flowCollector, networks), Journal: journalStatus(flowCollector), Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http"), LogLevel: level})
 	if err != nil {
 		return err
 	}
