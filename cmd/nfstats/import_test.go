@@ -1,0 +1,167 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// flowToolsFile writes an uncompressed flow-tools file of NetFlow v5 records
+// that ended an hour ago, each of 2 packets and 100 octets.
+func flowToolsFile(t *testing.T, path string, records int) {
+	t.Helper()
+	le := binary.LittleEndian
+	file := []byte{0xcf, 0x10, 1, 3, 24, 0, 0, 0, 2, 0, 2, 0, 5, 0, 8, 0, 4, 0, 1, 0, 0, 0, 0, 0}
+	ended := uint32(time.Now().Add(-time.Hour).Unix())
+	for i := range records {
+		r := make([]byte, 64)
+		le.PutUint32(r, ended)
+		le.PutUint32(r[8:], 5000)
+		le.PutUint32(r[12:], 0xc0000201) // exporter 192.0.2.1
+		le.PutUint32(r[16:], 0x0a000000+uint32(i))
+		le.PutUint32(r[20:], 0xc6336401)
+		le.PutUint16(r[28:], 7)
+		le.PutUint32(r[32:], 2)
+		le.PutUint32(r[36:], 100)
+		le.PutUint32(r[40:], 4000)
+		le.PutUint32(r[44:], 5000)
+		r[52] = 6
+		file = append(file, r...)
+	}
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// output runs nfstats to its end.
+func (d *daemon) output(args ...string) (string, error) {
+	out, err := d.command(args...).CombinedOutput()
+	return string(out), err
+}
+
+func (d *daemon) mustOutput(args ...string) string {
+	d.t.Helper()
+	out, err := d.output(args...)
+	if err != nil {
+		d.t.Fatalf("nfstats %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+func (d *daemon) scalar(sql string) string {
+	d.t.Helper()
+	return strings.TrimSpace(d.mustOutput("sql", "--format", "TSV", sql))
+}
+
+const importTotals = `SELECT (SELECT (count(), sum(bytes)) FROM flows), (SELECT sum(bytes) FROM flows_1m), (SELECT sum(flows) FROM flows_1h)`
+
+func TestImportBesideTheDaemon(t *testing.T) {
+	d := newDaemon(t)
+	d.start()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "ft-v05.2026-01-01.000000+0000")
+	flowToolsFile(t, path, 1000)
+	flowToolsFile(t, filepath.Join(dir, "tmp-v05.2026-01-01.001500+0000"), 10)
+
+	if out := d.mustOutput("import", "flow-tools", "--dry-run", dir); !strings.Contains(out, "would import 1000 flows, 2000 packets, 100000 bytes from 1 files") || !strings.Contains(out, "skipped") {
+		t.Error(out)
+	}
+	if got := d.scalar(importTotals); got != "(0,0)\t0\t0" {
+		t.Errorf("a dry run left %s", got)
+	}
+	mapping := filepath.Join(t.TempDir(), "mapping")
+	os.WriteFile(mapping, []byte("exporter 192.0.2.1 192.0.2.9\ninterface 192.0.2.1 7 70 # renumbered\n"), 0o600)
+	for _, want := range []string{"imported 1000 flows", "1 in already"} {
+		if out := d.mustOutput("import", "flow-tools", "--mapping", mapping, "--sampling", "10", dir); !strings.Contains(out, want) {
+			t.Errorf("want %s in\n%s", want, out)
+		}
+		if got := d.scalar(importTotals); got != "(1000,100000)\t100000\t1000" {
+			t.Errorf("imported: %s", got)
+		}
+	}
+	if got := d.scalar("SELECT DISTINCT toString(exporter_addr), in_if, sampling_rate, proto FROM flows"); got != "::ffff:192.0.2.9\t70\t10\t6" {
+		t.Errorf("mapped: %s", got)
+	}
+
+	list := d.mustOutput("import", "list")
+	id, _, _ := strings.Cut(strings.Split(list, "\n")[1], " ")
+	if !strings.Contains(list, "done") || len(id) != 32 {
+		t.Fatal(list)
+	}
+	d.mustOutput("import", "--forget", id)
+	if got := d.scalar(importTotals); got != "(0,0)\t0\t0" {
+		t.Errorf("forgotten: %s", got)
+	}
+	if out, err := d.output("import", "--forget", id); err == nil {
+		t.Errorf("forgot twice: %s", out)
+	}
+	d.mustOutput("import", "flow-tools", dir)
+	if got := d.scalar(importTotals); got != "(1000,100000)\t100000\t1000" {
+		t.Errorf("imported again: %s", got)
+	}
+}
+
+func TestImportOfDamagedFiles(t *testing.T) {
+	d := newDaemon(t) // none runs: the command starts ClickHouse for itself
+	dir := t.TempDir()
+	whole, cut, foreign := filepath.Join(dir, "a"), filepath.Join(dir, "b"), filepath.Join(dir, "c")
+	flowToolsFile(t, whole, 50)
+	flowToolsFile(t, cut, 100)
+	os.Truncate(cut, 24+64*30+10)
+	os.WriteFile(foreign, []byte("\x1f\x8b and so on"), 0o600)
+	out, err := d.output("import", "flow-tools", dir)
+	if err == nil {
+		t.Error("exit status 0")
+	}
+	for _, want := range []string{"imported 80 flows, 160 packets, 8000 bytes from 3 files (0 in already, 1 damaged, 1 unreadable)", cut + ": truncated at octet 1954", foreign + ": foreign file", "gzip"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("want %s in\n%s", want, out)
+		}
+	}
+	if list := d.mustOutput("import", "list"); strings.Count(list, "done") != 1 || strings.Count(list, "damaged") != 1 || strings.Contains(list, "running") {
+		t.Error(list)
+	}
+	if got := d.scalar(importTotals); got != "(80,8000)\t8000\t80" {
+		t.Errorf("imported: %s", got)
+	}
+}
+
+func TestImportThatIsKilledYieldsEachFlowOnce(t *testing.T) {
+	d := newDaemon(t)
+	d.start()
+	path := filepath.Join(t.TempDir(), "ft")
+	const records = 5 * importBlockRows
+	flowToolsFile(t, path, records)
+	killed := d.command("import", "flow-tools", path)
+	if err := killed.Start(); err != nil {
+		t.Fatal(err)
+	}
+	d.eventually("some flows are in", func() error {
+		if d.scalar("SELECT count() FROM flows") == "0" {
+			return fmt.Errorf("none yet")
+		}
+		return nil
+	})
+	killed.Process.Signal(syscall.SIGKILL)
+	killed.Wait()
+	t.Logf("killed after %s flows, import %s", d.scalar("SELECT count() FROM flows"), d.scalar("SELECT state FROM imports FINAL"))
+	d.mustOutput("import", "flow-tools", path)
+	want := fmt.Sprintf("(%d,%d)\t%d\t%d", records, records*100, records*100, records)
+	if got := d.scalar(importTotals); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	// Other flags make other rows: what the killed import left does not stay beside them.
+	d.mustOutput("sql", "INSERT INTO imports (id, attempt, state) SELECT id, attempt, 'running' FROM imports FINAL")
+	d.mustOutput("import", "flow-tools", "--sampling", "3", path)
+	if got := d.scalar(importTotals); got != want {
+		t.Errorf("with other flags: %s, want %s", got, want)
+	}
+	if got := d.scalar("SELECT DISTINCT sampling_rate FROM flows"); got != "3" {
+		t.Errorf("sampling rates %s", got)
+	}
+}

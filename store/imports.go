@@ -1,0 +1,145 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// The states of an import.
+const (
+	ImportRunning   = "running"   // begun; after a crash it stays so
+	ImportDone      = "done"      // all of the file is in
+	ImportDamaged   = "damaged"   // all is in that could be read
+	ImportForgotten = "forgotten" // it was in and was removed
+)
+
+// Import is an archive file that was imported.
+type Import struct {
+	ID      string // digest of the file's content; column source of its flows
+	Attempt uint32 // from 1; counts up each time the file's flows are removed
+	Path    string
+	Format  string // flow-tools or nfdump
+	State   string
+	Error   string // of a damaged file
+
+	Flows, Packets, Bytes uint64 // rows of flows, and the sums of their counters
+	FirstFlow, LastFlow   time.Time
+	UpdatedAt             time.Time
+}
+
+const importColumns = "id, attempt, path, format, toString(state), error, flows, packets, bytes, first_flow, last_flow, updated_at"
+
+func (i *Import) destinations() []any {
+	return []any{&i.ID, &i.Attempt, &i.Path, &i.Format, &i.State, &i.Error, &i.Flows, &i.Packets, &i.Bytes, &i.FirstFlow, &i.LastFlow, &i.UpdatedAt}
+}
+
+// Imports returns all imports, the newest first.
+func (s *Store) Imports(ctx context.Context) ([]Import, error) {
+	rows, err := s.conn.Query(ctx, "SELECT "+importColumns+" FROM imports FINAL ORDER BY updated_at DESC, id")
+	if err != nil {
+		return nil, fmt.Errorf("list imports: %w", err)
+	}
+	defer rows.Close()
+	all := []Import{}
+	for rows.Next() {
+		var i Import
+		if err := rows.Scan(i.destinations()...); err != nil {
+			return nil, fmt.Errorf("list imports: %w", err)
+		}
+		all = append(all, i)
+	}
+	return all, rows.Err()
+}
+
+// FindImport returns the import of an id; one that never was has Attempt 0.
+func (s *Store) FindImport(ctx context.Context, id string) (Import, error) {
+	var i Import
+	err := s.conn.QueryRow(ctx, "SELECT "+importColumns+" FROM imports FINAL WHERE id = $1", id).Scan(i.destinations()...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Import{}, nil
+	}
+	if err != nil {
+		return Import{}, fmt.Errorf("look up import %s: %w", id, err)
+	}
+	return i, nil
+}
+
+// SaveImport records an import in its present state.
+func (s *Store) SaveImport(ctx context.Context, i Import) error {
+	batch, err := s.conn.PrepareBatch(ctx, "INSERT INTO imports (id, attempt, path, format, state, error, flows, packets, bytes, first_flow, last_flow)")
+	if err == nil {
+		defer batch.Close()
+		err = batch.Append(i.ID, i.Attempt, i.Path, i.Format, i.State, i.Error, i.Flows, i.Packets, i.Bytes, i.FirstFlow, i.LastFlow)
+	}
+	if err == nil {
+		err = batch.Send()
+	}
+	if err != nil {
+		return fmt.Errorf("record import %s: %w", i.ID, err)
+	}
+	return nil
+}
+
+// ForgetImport removes the flows of an import from all tables and returns what
+// it was. The file can then be imported again. After an error it can be
+// repeated.
+func (s *Store) ForgetImport(ctx context.Context, id string) (Import, error) {
+	i, err := s.FindImport(ctx, id)
+	if err != nil {
+		return Import{}, err
+	}
+	if i.Attempt == 0 || i.State == ImportForgotten {
+		return Import{}, fmt.Errorf("there is no import %s (nfstats import list shows them)", id)
+	}
+	if err := s.removeSource(ctx, id); err != nil {
+		return Import{}, err
+	}
+	forgotten := i
+	forgotten.State, forgotten.Attempt = ImportForgotten, i.Attempt+1
+	return i, s.SaveImport(ctx, forgotten)
+}
+
+// KeepExpired stops ClickHouse from dropping flows that are older than table
+// flows keeps them, until resume is called or ClickHouse starts again. Without
+// it an old archive's flows may be gone before they are rolled up.
+func (s *Store) KeepExpired(ctx context.Context) (resume func() error, err error) {
+	table := s.database + ".flows"
+	if err := s.conn.Exec(ctx, "SYSTEM STOP TTL MERGES "+table); err != nil {
+		return nil, fmt.Errorf("hold back the expiry of flows: %w", err)
+	}
+	return func() error {
+		if err := s.conn.Exec(context.WithoutCancel(ctx), "SYSTEM START TTL MERGES "+table); err != nil {
+			return fmt.Errorf("let flows expire again: %w", err)
+		}
+		return nil
+	}, nil
+}
+
+// RestartImport removes what an import has left and returns the number of the
+// next attempt.
+func (s *Store) RestartImport(ctx context.Context, i Import) (attempt uint32, err error) {
+	if err := s.removeSource(ctx, i.ID); err != nil {
+		return 0, err
+	}
+	return i.Attempt + 1, nil
+}
+
+// removeSource deletes all rows of an imported source. It returns when they are
+// gone.
+func (s *Store) removeSource(ctx context.Context, source string) error {
+	if source == "" {
+		return errors.New("remove a source: it has no name")
+	}
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"mutations_sync": 1}))
+	for _, table := range []string{"flows", "flows_1m", "flows_1h"} {
+		if err := s.conn.Exec(ctx, "ALTER TABLE "+table+" DELETE WHERE source = $1", source); err != nil {
+			return fmt.Errorf("remove %s from %s: %w", source, table, err)
+		}
+	}
+	return nil
+}
