@@ -62,7 +62,8 @@ func stored(t *testing.T, c Config, length time.Duration) (*run, *store.Store) {
 	return r, s
 }
 
-// entered returns the octets that truly entered each interface, by source AS.
+// entered returns the octets that truly entered each interface, by source AS, with
+// those of layer 2: calibrated traffic is what SNMP counts.
 func (r *run) entered(from, to time.Time) map[way]map[uint32]float64 {
 	truth := map[way]map[uint32]float64{}
 	for _, traffic := range r.traffic {
@@ -71,7 +72,7 @@ func (r *run) entered(from, to time.Time) map[way]map[uint32]float64 {
 			truth[k] = map[uint32]float64{}
 		}
 		if !traffic.Start.Before(from) && traffic.Start.Before(to) {
-			truth[k][as16(traffic.SrcAS)] += float64(traffic.Octets)
+			truth[k][as16(traffic.SrcAS)] += float64(traffic.Octets + traffic.Packets*traffic.OverheadIn)
 		}
 	}
 	return truth
