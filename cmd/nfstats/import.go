@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
@@ -110,6 +111,9 @@ func newImportFormatCommand(file *string, format string) *cobra.Command {
 			}
 			return withStore(cmd.Context(), *file, func(ctx context.Context, cfg *configs.Config, flows *store.Store) error {
 				run.flows = flows
+				if run.retention, err = store.NewRetention(flows, retentionSettings(cfg), prometheus.NewRegistry(), zap.NewNop()); err != nil {
+					return err
+				}
 				if run.collector, err = collectorName(cfg); err != nil {
 					return err
 				}

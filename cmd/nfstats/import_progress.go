@@ -29,6 +29,7 @@ type progress struct {
 type importSummary struct {
 	files, known, damaged, failed int
 	flows, packets, bytes         uint64
+	oldest                        time.Time // of the flows; zero for none
 }
 
 func newProgress(out io.Writer) *progress {
@@ -101,6 +102,9 @@ func (p *progress) done(path string, result imported, err error, dryRun bool) {
 		s.known++
 		p.write(fmt.Sprintf("%s: is in already as %s", path, result.ID))
 		return
+	}
+	if result.Flows > 0 && (s.oldest.IsZero() || result.FirstFlow.Before(s.oldest)) {
+		s.oldest = result.FirstFlow
 	}
 	s.flows += result.Flows
 	s.packets += result.Packets

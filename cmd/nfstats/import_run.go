@@ -29,6 +29,7 @@ type importRun struct {
 	out       io.Writer
 	stdin     io.Reader
 	flows     *store.Store // nil for a dry run
+	retention *store.Retention
 	collector string
 }
 
@@ -67,13 +68,13 @@ func (r *importRun) all(ctx context.Context, paths []string) error {
 		}
 	}
 	r.progress.begin(paths)
-	group, ctx := errgroup.WithContext(ctx)
+	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(r.parallel)
 	for _, path := range paths {
 		group.Go(func() error {
-			result, err := r.file(ctx, path)
-			if ctx.Err() != nil {
-				return ctx.Err()
+			result, err := r.file(groupCtx, path)
+			if groupCtx.Err() != nil {
+				return groupCtx.Err()
 			}
 			r.progress.done(path, result, err, r.flows == nil)
 			return nil
@@ -82,6 +83,15 @@ func (r *importRun) all(ctx context.Context, paths []string) error {
 	err := group.Wait()
 	summary := r.progress.finish()
 	fmt.Fprintln(r.out, summary.text(r.flows == nil))
+	if r.flows != nil && !summary.oldest.IsZero() {
+		warnings, failed := r.retention.ExpiresOnArrival(ctx, summary.oldest)
+		if failed != nil && err == nil {
+			err = failed
+		}
+		for _, w := range warnings {
+			r.progress.line("%s", w)
+		}
+	}
 	switch {
 	case err != nil:
 		return err
