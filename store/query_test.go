@@ -203,6 +203,10 @@ func TestQueriesEqualFlows(t *testing.T) {
 
 func TestLargestValuesComeFirstAndAreNamed(t *testing.T) {
 	s := prepared(t)
+	nothing := Selection{From: time.Now().Add(-time.Hour), To: time.Now()}
+	if series, err := s.Series(t.Context(), nothing, "src_as", 5, 60); err != nil || len(series.Rows) != 0 || len(series.FlowsPerSecond) != 60 {
+		t.Fatalf("without any flow: %+v, %v", series, err)
+	}
 	b := filled(4, 1)
 	from := time.Now().UTC().Add(-time.Hour).Truncate(time.Minute)
 	for i, as := range []uint32{3356, 3356, 15169, 2914} {

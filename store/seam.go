@@ -182,7 +182,7 @@ func (e *extentsCache) get(ctx context.Context, s *Store) (extents, error) {
 		return e.last, nil
 	}
 	var found extents
-	const query = `SELECT toInt64((SELECT toUnixTimestamp(toStartOfMinute(time_received)) FROM flows ORDER BY toStartOfMinute(time_received) LIMIT 1)), (SELECT toInt64(toUnixTimestamp(min(time))) FROM flows_1m), (SELECT toInt64(toUnixTimestamp(min(time))) FROM flows_1h)`
+	const query = `SELECT toInt64(ifNull((SELECT toUnixTimestamp(toStartOfMinute(time_received)) FROM flows ORDER BY toStartOfMinute(time_received) LIMIT 1), 0)), (SELECT toInt64(toUnixTimestamp(min(time))) FROM flows_1m), (SELECT toInt64(toUnixTimestamp(min(time))) FROM flows_1h)`
 	if err := s.conn.QueryRow(limited(ctx), query).Scan(&found.flows, &found.minutes, &found.hours); err != nil {
 		return extents{}, fmt.Errorf("find the oldest flows: %w", err)
 	}

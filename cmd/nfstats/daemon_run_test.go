@@ -51,9 +51,9 @@ func TestFlowsAreVisibleSoonAndOnThePage(t *testing.T) {
 		t.Errorf("got %v", r)
 	}
 	for path, want := range map[string]string{
-		"/":                 "<title>NFStats</title>",
-		"/healthz":          "ok",
-		"/api/v1/shares":    `"value":"64500"`,
+		"/":        "<title>NFStats</title>",
+		"/healthz": "ok",
+		fmt.Sprintf("/api/v1/shares?to=%d", time.Now().Unix()+60): `"value":"64500"`,
 		"/api/v1/exporters": `"address":"127.0.0.7"`,
 		"/api/v1/status":    `"ready":true`,
 	} {
