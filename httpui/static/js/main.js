@@ -94,7 +94,7 @@ async function checkStatus(signal) {
   const trouble = [...status.problems, ...status.warnings];
   if (trouble.length) el.replaceChildren(h('span.dot.bad'), h('span', { title: trouble.join('\n') }, trouble[0]));
   else el.replaceChildren(h('span.dot'), h('span', null, h('b', null, count(status.stored?.flows ?? 0)), ' flows'), h('span.muted', null, status.stored?.newest_ms ? ago(status.stored.newest_ms, st.tz) : ''));
-  const first = status.stored?.flows === 0 && !VIEWS[st.view]?.timeless;
+  const first = status.stored?.flows === 0 && (VIEWS[st.view] ?? VIEWS['']).group === 'Traffic'; // other pages say why they are empty
   if (first !== waiting) {
     waiting = first;
     if (first) $('main').replaceChildren(...(await import('./views/start.js')).start(pageOf(), status.receiving));

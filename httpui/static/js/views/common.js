@@ -22,10 +22,11 @@ async function uplinks(page, signal) {
   return { all: outer.length ? outer : all, outer: outer.length > 0 };
 }
 
-function pair(page, name, note, ifs) {
+/** spoken is name, told apart from other interfaces of that name. */
+function pair(page, name, note, ifs, spoken) {
   const { st } = page, field = st.direction === 'in' ? 'in_if' : 'out_if';
   return ['src_as', 'dst_as'].map((by) => panel(page, {
-    title: name, label: `${name} by ${lower(by)}`, sub: `${note ? `${note} · ` : ''}${by === 'src_as' ? 'by source AS' : 'by destination AS'}`, size: '.s6', height: 300,
+    title: name, label: `${spoken} by ${lower(by)}`, sub: `${note ? `${note} · ` : ''}${by === 'src_as' ? 'by source AS' : 'by destination AS'}`, size: '.s6', height: 300,
     load: (signal) => get('shares', { ...query(st, `${field} in (${ifs.join(', ')})`), by, top: 10 }, signal), csv: sharesCSV,
     make: (body) => {
       const canvas = h('div.canvas', { css: { height: '212px' } }), list = h('div');
@@ -34,7 +35,7 @@ function pair(page, name, note, ifs) {
       return { chart, update: (d) => {
         const rows = folded(dressed(d), (st.threshold === '' ? 1 : Number(st.threshold)) / 100);
         chart.set({ rows, total: d.total.bits_per_second });
-        list.replaceChildren(sharesTable(page, d, rows, `${name} by ${lower(by)}`));
+        list.replaceChildren(sharesTable(page, d, rows, `${spoken} by ${lower(by)}`));
       } };
     },
   }));
@@ -47,7 +48,7 @@ export const common = {
     const { st, go } = page;
     const root = h('div.grid', null, loading(300));
     const picked = new Set(st.uplinks.split(',').filter(Boolean));
-    let shown = '', list = [];
+    let shown, list = [];
     async function load(signal) {
       let found;
       try {
@@ -60,12 +61,13 @@ export const common = {
         return;
       }
       const chosen = found.all.filter((u) => picked.has(u.value));
+      const spoken = (u) => (found.all.some((o) => o !== u && o.label === u.label) ? `${u.label} of ${u.value}` : u.label);
       const key = found.all.map((u) => u.value).join();
       if (key !== shown) {
         shown = key;
         list.forEach((p) => p.close());
-        list = chosen.length ? pair(page, chosen.length === 1 ? chosen[0].label : `${chosen.length} uplinks together`, chosen.length === 1 ? chosen[0].note : '', chosen.map((u) => u.value))
-          : found.all.slice(0, FIRST).flatMap((u) => pair(page, u.label, u.note, [u.value]));
+        list = chosen.length ? pair(page, chosen.length === 1 ? chosen[0].label : `${chosen.length} uplinks together`, chosen.length === 1 ? chosen[0].note : '', chosen.map((u) => u.value), chosen.length === 1 ? spoken(chosen[0]) : `${chosen.length} uplinks together`)
+          : found.all.slice(0, FIRST).flatMap((u) => pair(page, u.label, u.note, [u.value], spoken(u)));
         root.replaceChildren(ticks(found), ...list.map((p) => p.el));
         if (!list.length) root.append(h('section.card', null, empty(st, go)));
       }
