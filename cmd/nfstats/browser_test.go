@@ -35,6 +35,9 @@ func TestPageInBrowser(t *testing.T) {
 	d.send("127.0.0.7", betweenInterfaces(later))
 	d.expectNumber("the flows are stored", "SELECT count() FROM flows", 60)
 
+	// Charts end with the last whole minute.
+	time.Sleep(time.Until(time.Now().Truncate(time.Minute).Add(61 * time.Second)))
+
 	tests, err := filepath.Glob(webDir + "/e2e/*.test.mjs")
 	if err != nil || len(tests) == 0 {
 		t.Fatalf("no browser tests in %s: %v", webDir, err)
