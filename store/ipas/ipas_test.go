@@ -1,6 +1,7 @@
 package ipas
 
 import (
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -25,12 +26,16 @@ func write(t testing.TB, path string, records map[string]mmdbtype.Map) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for prefix, record := range records {
+	// A network inserted later replaces the narrower ones within it: widest first.
+	prefixes := slices.SortedFunc(maps.Keys(records), func(a, b string) int {
+		return netip.MustParsePrefix(a).Bits() - netip.MustParsePrefix(b).Bits()
+	})
+	for _, prefix := range prefixes {
 		_, network, err := net.ParseCIDR(prefix)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := tree.Insert(network, record); err != nil {
+		if err := tree.Insert(network, records[prefix]); err != nil {
 			t.Fatal(err)
 		}
 	}
