@@ -64,7 +64,7 @@ fuzz:
 	@set -e; grep -rlE '^func Fuzz' --include='*_test.go' --exclude-dir=node_modules $(FUZZ) | xargs -n1 dirname | sort -u | while read -r folder; do \
 		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9]+' $$folder/*_test.go | cut -d' ' -f2); do \
 			echo "$$folder $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$folder; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s ./$$folder; \
 		done; \
 	done
 

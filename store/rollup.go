@@ -16,6 +16,15 @@ const rollupKey = "exporter_addr, in_if, out_if, src_as, dst_as, etype, proto, f
 // that it takes.
 const maxRolledFlows = 4_000_000
 
+// What waits is rolled up in windows of whole minutes, because an insert costs its
+// tens of milliseconds however few flows it has: at most windowMinutes of them, and
+// no more than windowFlows flows where a minute has fewer. Charts wait while a
+// window is on its way.
+const (
+	windowMinutes = 60
+	windowFlows   = 500_000
+)
+
 // rollupInterval is the time between two looks whether a minute is over.
 const rollupInterval = time.Second
 
@@ -23,10 +32,11 @@ const rollupInterval = time.Second
 // flows that one collector receives.
 //
 // A reception minute is rolled up as a whole, once it is over and everything
-// received in it is stored, under deduplication tokens of its own: a crash at any
-// point leaves neither gap nor double, because the same minute is rolled up again
-// and ClickHouse drops what it has. The flows of a minute lived in earlier ones
-// too; their rows are added there.
+// received in it is stored; several that wait are rolled up together. Each such
+// window has deduplication tokens of its own and is written down before it starts:
+// a crash at any point leaves neither gap nor double, because the same window is
+// rolled up again and ClickHouse drops what it has. The flows of a minute lived in
+// earlier ones too; their rows are added there.
 type Rollups struct {
 	store       *Store
 	collector   string
@@ -66,77 +76,112 @@ func (r *Rollups) Run(ctx context.Context) error {
 	}
 }
 
+// A window is a number of whole reception minutes that are rolled up together.
+type window struct {
+	from    time.Time
+	minutes uint8
+}
+
+func (w window) to() time.Time { return w.from.Add(time.Duration(w.minutes) * time.Minute) }
+
 // CatchUp rolls up every minute that is over and not rolled up.
 func (r *Rollups) CatchUp(ctx context.Context) error {
 	until := r.storedUntil().Truncate(time.Minute)
 	if until.Unix() <= 0 {
 		return nil
 	}
-	at, rolling, err := r.progress(ctx)
+	w, err := r.progress(ctx)
 	if err != nil {
 		return err
 	}
-	for at.Before(until) && ctx.Err() == nil {
-		if !rolling { // else the minute at hand may be half rolled up
-			if at, err = r.nextMinute(ctx, at, until); err != nil {
+	for w.from.Before(until) && ctx.Err() == nil {
+		if w.minutes == 0 { // else the window at hand may be half rolled up
+			if w, err = r.nextWindow(ctx, w.from, until); err != nil {
 				return err
 			}
-			if at.Equal(until) {
-				return r.record(ctx, until, 0)
+			if w.minutes == 0 {
+				return r.record(ctx, w)
 			}
 		}
-		if err := r.rollUp(ctx, at); err != nil {
-			return fmt.Errorf("roll up the minute %s: %w", at.UTC().Format("2006-01-02 15:04"), err)
+		if err := r.rollUp(ctx, w); err != nil {
+			return fmt.Errorf("roll up %d minutes from %s: %w", w.minutes, w.from.UTC().Format("2006-01-02 15:04"), err)
 		}
-		at, rolling = at.Add(time.Minute), false
+		w = window{from: w.to()}
 	}
 	return ctx.Err()
 }
 
-// progress returns the time up to which the collector's flows are rolled up: a
-// new collector starts with its oldest flow.
-func (r *Rollups) progress(ctx context.Context) (rolledTo time.Time, rolling bool, err error) {
-	const query = `SELECT toDateTime(intDiv(max(version), 2), 'UTC'), toUInt8(max(version) % 2) FROM rollups WHERE collector = {collector:String} AND source = ''`
-	var flag uint8
-	if err := r.store.conn.QueryRow(r.bound(ctx, nil), query).Scan(&rolledTo, &flag); err != nil {
-		return time.Time{}, false, fmt.Errorf("read how far flows are rolled up: %w", err)
+// progress returns the window that is on its way; without minutes, from is the
+// time up to which the collector's flows are rolled up. A new collector starts
+// with its oldest flow.
+func (r *Rollups) progress(ctx context.Context) (w window, err error) {
+	const query = `SELECT toDateTime(intDiv(max(version), 2), 'UTC'), argMax(rolling, version) FROM rollups WHERE collector = {collector:String} AND source = ''`
+	if err := r.store.conn.QueryRow(r.bound(ctx, nil), query).Scan(&w.from, &w.minutes); err != nil {
+		return window{}, fmt.Errorf("read how far flows are rolled up: %w", err)
 	}
-	return rolledTo, flag == 1, nil
+	return w, nil
 }
 
-// nextMinute returns the first minute from at on that has flows, or until.
-func (r *Rollups) nextMinute(ctx context.Context, at, until time.Time) (time.Time, error) {
-	const query = `SELECT count(), toStartOfMinute(min(time_received)) FROM flows
-WHERE time_received >= toDateTime64({at:Int64}, 3, 'UTC') AND time_received < toDateTime64({until:Int64}, 3, 'UTC') AND collector = {collector:String} AND source = ''`
-	var flows uint64
-	var next time.Time
-	if err := r.store.conn.QueryRow(r.bound(ctx, clickhouse.Parameters{"at": fmt.Sprint(at.Unix()), "until": fmt.Sprint(until.Unix())}), query).Scan(&flows, &next); err != nil {
-		return at, fmt.Errorf("look for flows to roll up: %w", err)
+// nextWindow returns the next minutes from at on that have flows, all of them
+// before until; without minutes there are none, and from is until.
+func (r *Rollups) nextWindow(ctx context.Context, at, until time.Time) (window, error) {
+	const where = ` FROM flows WHERE time_received >= toDateTime64({at:Int64}, 3, 'UTC') AND time_received < toDateTime64({until:Int64}, 3, 'UTC') AND collector = {collector:String} AND source = ''`
+	within := func(from, to time.Time) context.Context {
+		return r.bound(ctx, clickhouse.Parameters{"at": fmt.Sprint(from.Unix()), "until": fmt.Sprint(to.Unix())})
 	}
-	if flows == 0 {
-		return until, nil
+	var first []time.Time
+	const oldest = "SELECT groupArray(minute) FROM (SELECT toStartOfMinute(time_received) AS minute" + where + " ORDER BY toStartOfMinute(time_received) LIMIT 1)"
+	if err := r.store.conn.QueryRow(within(at, until), oldest).Scan(&first); err != nil {
+		return window{}, fmt.Errorf("look for flows to roll up: %w", err)
 	}
-	return next, nil
+	if len(first) == 0 {
+		return window{from: until}, nil
+	}
+	w := window{from: first[0], minutes: 1}
+	end := first[0].Add(windowMinutes * time.Minute)
+	if end.After(until) {
+		end = until
+	}
+	rows, err := r.store.conn.Query(within(w.from, end), "SELECT toStartOfMinute(time_received) AS minute, count()"+where+" GROUP BY minute ORDER BY minute")
+	if err != nil {
+		return window{}, fmt.Errorf("count flows to roll up: %w", err)
+	}
+	defer rows.Close()
+	for total := uint64(0); rows.Next(); {
+		var minute time.Time
+		var flows uint64
+		if err := rows.Scan(&minute, &flows); err != nil {
+			return window{}, fmt.Errorf("count flows to roll up: %w", err)
+		}
+		if total += flows; total > windowFlows {
+			break
+		}
+		w.minutes = uint8(minute.Sub(w.from)/time.Minute) + 1
+	}
+	return w, rows.Err()
 }
 
-// rollUp adds the flows received in one minute to the rollups.
-func (r *Rollups) rollUp(ctx context.Context, minute time.Time) error {
-	if err := r.record(ctx, minute, 1); err != nil {
+// rollUp adds the flows received in a window to the rollups. Charts of this
+// process wait meanwhile.
+func (r *Rollups) rollUp(ctx context.Context, w window) error {
+	r.store.rolling.Lock()
+	defer r.store.rolling.Unlock()
+	if err := r.record(ctx, w); err != nil {
 		return err
 	}
-	where := `time_received >= toDateTime64({minute:Int64}, 3, 'UTC') AND time_received < toDateTime64({minute:Int64} + 60, 3, 'UTC') AND collector = {collector:String} AND source = ''`
-	parameters := clickhouse.Parameters{"minute": fmt.Sprint(minute.Unix())}
-	token := fmt.Sprintf("live %s %d", r.collector, minute.Unix())
+	where := `time_received >= toDateTime64({from:Int64}, 3, 'UTC') AND time_received < toDateTime64({to:Int64}, 3, 'UTC') AND collector = {collector:String} AND source = ''`
+	parameters := clickhouse.Parameters{"from": fmt.Sprint(w.from.Unix()), "to": fmt.Sprint(w.to().Unix())}
+	token := fmt.Sprintf("live %s %d+%d", r.collector, w.from.Unix(), w.minutes)
 	if err := r.store.rollUpWhere(r.bound(ctx, parameters), where, token); err != nil {
 		return err
 	}
-	return r.record(ctx, minute.Add(time.Minute), 0)
+	return r.record(ctx, window{from: w.to()})
 }
 
 // record writes down where the rollups are.
-func (r *Rollups) record(ctx context.Context, rolledTo time.Time, rolling uint8) error {
+func (r *Rollups) record(ctx context.Context, w window) error {
 	const query = "INSERT INTO rollups (collector, source, rolled_to, rolling) VALUES ($1, '', $2, $3)"
-	if err := r.store.conn.Exec(ctx, query, r.collector, rolledTo.UTC(), rolling); err != nil {
+	if err := r.store.conn.Exec(ctx, query, r.collector, w.from.UTC(), w.minutes); err != nil {
 		return fmt.Errorf("record how far flows are rolled up: %w", err)
 	}
 	return nil

@@ -91,9 +91,9 @@ func (s *Store) withoutIdle(ctx context.Context, all seam) (seam, error) {
 	return kept, nil
 }
 
-// seamPatience bounds how long a question is asked anew because a minute is rolled
-// up under it. A process that died within a minute leaves it half done until it is
-// back: then better a doubtful minute than no answer.
+// seamPatience bounds how long a question is asked anew because another process
+// rolls a minute up under it. One that died within a minute leaves it half done
+// until it is back: then better a doubtful minute than no answer.
 const seamPatience = 15 * time.Second
 
 // steadily runs ask between two looks at the seam, until they agree: a minute that
@@ -102,32 +102,38 @@ func (s *Store) steadily(ctx context.Context, q *query, ask func() error) error 
 	if q.choice.table == "flows" {
 		return ask()
 	}
-	var before seam
-	var err error
 	for start := time.Now(); ; {
 		last := time.Since(start) > seamPatience
-		if before, err = s.readSeam(ctx); err != nil {
+		steady, err := s.attempt(ctx, q, ask, last)
+		if err != nil || steady || last {
 			return err
 		}
-		if before.moving && !last {
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(50 * time.Millisecond):
-			}
-			continue
-		}
-		if q.seam, err = s.withoutIdle(ctx, before); err != nil {
-			return err
-		}
-		if err := ask(); err != nil {
-			return err
-		}
-		after, err := s.readSeam(ctx)
-		if err != nil || last || before.same(after) {
-			return err
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// attempt runs ask while this process rolls nothing up, and reports whether the
+// seam stayed where it was. It does not ask while a minute is moving, unless it
+// must.
+func (s *Store) attempt(ctx context.Context, q *query, ask func() error, must bool) (steady bool, err error) {
+	s.rolling.RLock()
+	defer s.rolling.RUnlock()
+	before, err := s.readSeam(ctx)
+	if err != nil || before.moving && !must {
+		return false, err
+	}
+	if q.seam, err = s.withoutIdle(ctx, before); err != nil {
+		return false, err
+	}
+	if err := ask(); err != nil {
+		return false, err
+	}
+	after, err := s.readSeam(ctx)
+	return before.same(after), err
 }
 
 // A waitingCache remembers for a while whether a collector that lags has flows to

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -37,6 +38,7 @@ type Store struct {
 	logger   *zap.Logger
 	extents  extentsCache
 	waiting  waitingCache
+	rolling  sync.RWMutex // held for writing while Rollups change what charts read
 }
 
 // minVersion is the oldest ClickHouse whose functions the schema and the
