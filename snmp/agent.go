@@ -25,6 +25,7 @@ type agent struct {
 	absent       map[uint32]bool // wanted interfaces that the last walk did not find
 	lastWalk     time.Time
 	lastUptimeMs uint64
+	restarted    time.Time // that no walk has been kept since
 
 	mu     sync.Mutex
 	status Status
@@ -133,9 +134,11 @@ func (a *agent) visit(ctx context.Context, forced bool) (err error) {
 	a.status.Latency, a.status.System = time.Since(asked), system
 	a.mu.Unlock()
 	wanted := a.poller.sink.Wanted(a.device.Address)
-	restarted := at.uptimeMs < a.lastUptimeMs
+	if at.uptimeMs < a.lastUptimeMs {
+		a.restarted = time.UnixMilli(at.atMs - int64(at.uptimeMs))
+	}
 	a.lastUptimeMs = at.uptimeMs
-	if forced || restarted || a.walkDue(wanted) {
+	if forced || !a.restarted.IsZero() || a.walkDue(wanted) {
 		if err := a.walk(ctx, system, wanted); err != nil {
 			return err
 		}
@@ -182,10 +185,11 @@ func (a *agent) walk(ctx context.Context, system System, wanted map[uint32]bool)
 	}
 	// While ClickHouse is away readings are kept for it, so polling goes on; the
 	// walk is done again at the next visit.
+	system.Restarted = a.restarted
 	err = a.poller.sink.Discovered(ctx, a.device.Address, system, found)
 	a.discovered(len(found), err, true)
 	if err == nil {
-		a.lastWalk = time.Now()
+		a.lastWalk, a.restarted = time.Now(), time.Time{}
 	}
 	a.indexes, a.speed, a.described, a.absent = nil, map[uint32]uint64{}, map[uint32]bool{}, map[uint32]bool{}
 	for _, i := range found {

@@ -75,10 +75,19 @@ func (c *Calibrator) CatchUp(ctx context.Context, now time.Time) error {
 		return err
 	}
 	buckets = slices.DeleteFunc(buckets, func(b int64) bool { return time.Unix(b, 0).Add(bucketLength).After(now) })
+	ids, err := c.store.Identities(ctx)
+	if err != nil {
+		return err
+	}
 	for len(buckets) > 0 && ctx.Err() == nil {
 		end := buckets[0] + int64(chunk/time.Second)
+		for _, change := range ids.Changes() { // within a piece an ifIndex is one interface
+			if change > buckets[0] {
+				end = min(end, change)
+			}
+		}
 		n, _ := slices.BinarySearch(buckets, end)
-		if err := c.calibrate(ctx, buckets[:n], final); err != nil {
+		if err := c.calibrate(ctx, buckets[:n], final, ids); err != nil {
 			return fmt.Errorf("calibrate from %s: %w", time.Unix(buckets[0], 0).UTC().Format("2006-01-02 15:04"), err)
 		}
 		buckets = buckets[n:]
@@ -87,8 +96,9 @@ func (c *Calibrator) CatchUp(ctx context.Context, now time.Time) error {
 }
 
 // calibrate calibrates some buckets, which are in order; those that end before
-// final are final.
-func (c *Calibrator) calibrate(ctx context.Context, buckets []int64, final time.Time) error {
+// final are final. Counters, flows and what is written have the ifIndexes of then;
+// what is known of interfaces, and their history, those of today.
+func (c *Calibrator) calibrate(ctx context.Context, buckets []int64, final time.Time, ids *store.Identities) error {
 	from, to := time.Unix(buckets[0], 0), time.Unix(buckets[len(buckets)-1], 0).Add(bucketLength)
 	counters, err := c.store.Counters(ctx, netip.Addr{}, from.Add(-readingsAround), to.Add(readingsAround))
 	if err != nil {
@@ -128,14 +138,15 @@ func (c *Calibrator) calibrate(ctx context.Context, buckets []int64, final time.
 			end++
 		}
 		way := store.Way{Exporter: counters[start].Exporter, IfIndex: counters[start].IfIndex}
-		i, ok := known[way]
+		today := store.Way{Exporter: way.Exporter, IfIndex: ids.Current(way.Exporter, way.IfIndex, buckets[0])}
+		i, ok := known[today]
 		if !ok {
 			i = store.Interface{Edit: store.Unedited}
 		}
 		intervals := calibration.Deltas(ReadingsOf(counters[start:end]), i.Speed)
 		for _, direction := range []string{"in", "out"} {
-			way.Direction = direction
-			rows = append(rows, calibrateWay(way, i, intervals, flows[way], history[way], buckets, final)...)
+			way.Direction, today.Direction = direction, direction
+			rows = append(rows, calibrateWay(way, i, intervals, flows[way], history[today], buckets, final)...)
 		}
 		start = end
 	}

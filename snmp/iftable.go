@@ -9,6 +9,9 @@ import (
 type System struct {
 	Name        string // sysName
 	Description string // sysDescr
+
+	// Restarted is when the device did so, where that was noticed since its interfaces were found last.
+	Restarted time.Time
 }
 
 // Interface is what an agent says of an interface (RFC 2863).

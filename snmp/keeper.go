@@ -58,7 +58,11 @@ func (k *Keeper) Discovered(ctx context.Context, exporter netip.Addr, system Sys
 	for _, i := range interfaces {
 		found = append(found, store.Interface{IfIndex: i.IfIndex, IfName: i.Name, IfAlias: i.Description, Type: i.Type, Speed: i.Speed, AdminStatus: i.AdminStatus, OperStatus: i.OperStatus})
 	}
-	if err := k.store.SaveInterfaces(ctx, exporter, found); err != nil {
+	since := system.Restarted
+	if since.IsZero() {
+		since = time.Now()
+	}
+	if err := k.store.SaveInterfaces(ctx, exporter, found, since); err != nil {
 		return err
 	}
 	k.mu.Lock()
@@ -211,7 +215,7 @@ func (k *Keeper) keepNames(ctx context.Context) error {
 				found = append(found, store.Interface{IfIndex: i.IfIndex, IfName: i.Name, IfAlias: i.Description})
 			}
 		}
-		problems = append(problems, k.store.SaveInterfaces(ctx, n.Address, found))
+		problems = append(problems, k.store.SaveInterfaces(ctx, n.Address, found, time.Now()))
 	}
 	return errors.Join(problems...)
 }

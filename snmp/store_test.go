@@ -144,3 +144,44 @@ func TestInventoryOfFlowsAndDevices(t *testing.T) {
 		t.Errorf("%+v: %v", got, err)
 	}
 }
+
+// A device restarts and renumbers: each ifIndex is calibrated as the interface
+// that it was at the time.
+func TestCalibrationFollowsRenumbering(t *testing.T) {
+	s := prepared(t)
+	ctx := t.Context()
+	now := time.Now()
+	from := now.Truncate(5 * time.Minute).Add(-65 * time.Minute)
+	history(t, s, from, 100, 80)
+	k := NewKeeper(s, nil, prometheus.NewRegistry(), zaptest.NewLogger(t))
+	walk := func(restarted time.Time, seven, eight string) {
+		t.Helper()
+		if err := k.Discovered(ctx, edge, System{Restarted: restarted}, []Interface{{IfIndex: 7, Name: seven, Type: 6}, {IfIndex: 8, Name: eight, Type: 6}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	walk(time.Time{}, "a", "b")
+	i := store.Interface{Exporter: edge, IfIndex: 7, IfName: "a", Type: 6, Edit: store.Unedited}
+	i.Edit.Overhead = 100 // of a, and not of what has its number today
+	if err := s.EditInterface(ctx, i); err != nil {
+		t.Fatal(err)
+	}
+	walk(from.Add(30*time.Minute), "b", "a")
+	if err := NewCalibrator(s, 5*time.Minute, zaptest.NewLogger(t)).CatchUp(ctx, now); err != nil {
+		t.Fatal(err)
+	}
+	for today, part := range map[uint32]struct {
+		start    int
+		overhead float64
+	}{8: {1, 100}, 7: {7, 18}} { // the flows entered by 7, which was a for half an hour, and then b
+		rows, err := s.Calibration(ctx, store.CalibrationQuery{Exporter: edge, IfIndex: today, Direction: "in", From: from.Add(time.Duration(part.start) * 5 * time.Minute), To: from.Add(time.Duration(part.start+5) * 5 * time.Minute)})
+		if err != nil || len(rows) != 5 {
+			t.Fatalf("%d: %d rows %v", today, len(rows), err)
+		}
+		for _, r := range rows {
+			if packets := r.FlowOctets / 1000; math.Abs(r.FlowOverhead/packets-part.overhead) > 0.01 || r.FlowPackets == 0 {
+				t.Errorf("%d: %+v", today, r)
+			}
+		}
+	}
+}

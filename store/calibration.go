@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"strconv"
 	"time"
@@ -84,7 +85,8 @@ type CalibrationQuery struct {
 	From, To  time.Time  // of buckets, half open
 }
 
-// Calibration returns the newest rows of the buckets, by way and time.
+// Calibration returns the newest rows of the buckets, by way and time. The
+// ifIndexes are those that the interfaces have today.
 func (s *Store) Calibration(ctx context.Context, q CalibrationQuery) ([]CalibrationRow, error) {
 	where := "bucket >= toDateTime({from:Int64}, 'UTC') AND bucket < toDateTime({to:Int64}, 'UTC')"
 	parameters := clickhouse.Parameters{"from": strconv.FormatInt(q.From.Unix(), 10), "to": strconv.FormatInt(q.To.Unix(), 10)}
@@ -100,11 +102,18 @@ func (s *Store) Calibration(ctx context.Context, q CalibrationQuery) ([]Calibrat
 		where += " AND direction = {direction:String}"
 		parameters["direction"] = q.Direction
 	}
+	ids, err := s.Identities(ctx)
+	if err != nil {
+		return nil, err
+	}
+	today := newQuery(Selection{}, choice{from: q.From.Unix(), to: q.To.Unix()})
+	today.follow(ids)
+	maps.Copy(parameters, today.parameters)
 	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(parameters), clickhouse.WithSettings(clickhouse.Settings{"max_execution_time": 60}))
 	rows, err := s.conn.Query(ctx, `
 SELECT toInt64(toUnixTimestamp(bucket)), exporter_addr, if_index, toString(direction), snmp_octets, flow_octets, flow_overhead, flow_egress, flow_packets, sampling_rate,
     coverage, factor_raw, factor, toString(status), toString(reason), final
-FROM calibration FINAL WHERE `+where+` ORDER BY exporter_addr, if_index, direction, bucket`)
+FROM `+today.calibrationSource()+` WHERE `+where+` ORDER BY exporter_addr, if_index, direction, bucket`)
 	if err != nil {
 		return nil, fmt.Errorf("read calibration: %w", err)
 	}

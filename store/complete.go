@@ -23,7 +23,8 @@ ORDER BY value = {number:String} DESC, startsWith(lowerUTF8(name), lowerUTF8({te
 WHERE positionCaseInsensitiveUTF8(value, {text:String}) > 0 OR positionCaseInsensitiveUTF8(name, {text:String}) > 0
 ORDER BY startsWith(lowerUTF8(name), lowerUTF8({text:String})) DESC, name, value LIMIT 20`,
 	"interface": `SELECT concat(` + plainExporter + `, '/', toString(if_index)) AS value, if(description = '', name, concat(name, ' · ', description)) AS shown FROM interfaces FINAL
-WHERE startsWith(value, {text:String}) OR positionCaseInsensitiveUTF8(shown, {text:String}) > 0 OR toString(if_index) = {text:String}
+WHERE (startsWith(value, {text:String}) OR positionCaseInsensitiveUTF8(shown, {text:String}) > 0 OR toString(if_index) = {text:String})
+    AND (exporter_addr, if_index) NOT IN (` + leftIfIndexes + `)
 ORDER BY startsWith(lowerUTF8(name), lowerUTF8({text:String})) DESC, exporter_addr, if_index LIMIT 20`,
 }
 

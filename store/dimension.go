@@ -158,10 +158,5 @@ func (l layer) literal(texts []string) string {
 	return "(" + strings.Join(literals, ", ") + ")"
 }
 
-// nameOf returns what people call a value.
-func (l layer) nameOf(value, name string) string {
-	if l.names != nil {
-		return l.names[value]
-	}
-	return name
-}
+// isInterface reports whether the groups are interfaces.
+func (l layer) isInterface() bool { return l.name == ifaceName }

@@ -122,7 +122,7 @@ func (o Order) sql() (string, error) {
 // Flows returns the flows that lived in the range, by the same measure of their
 // lifetime as everywhere.
 func (s *Store) Flows(ctx context.Context, selection Selection, order Order, limit, offset int) (*FlowsPage, error) {
-	q, by, err := s.planFlows(selection, order)
+	q, by, err := s.planFlows(ctx, selection, order)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +156,7 @@ func (s *Store) Flows(ctx context.Context, selection Selection, order Order, lim
 // FlowsCSV writes all flows that are selected, with a header line. A text that a
 // spreadsheet would take for a formula gets an apostrophe before it.
 func (s *Store) FlowsCSV(ctx context.Context, selection Selection, order Order, w io.Writer) error {
-	q, by, err := s.planFlows(selection, order)
+	q, by, err := s.planFlows(ctx, selection, order)
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (s *Store) FlowsCSV(ctx context.Context, selection Selection, order Order, 
 	return nil
 }
 
-func (s *Store) planFlows(selection Selection, order Order) (*query, string, error) {
+func (s *Store) planFlows(ctx context.Context, selection Selection, order Order) (*query, string, error) {
 	if err := selection.Validate(); err != nil {
 		return nil, "", err
 	}
@@ -193,11 +193,17 @@ func (s *Store) planFlows(selection Selection, order Order) (*query, string, err
 	if err != nil {
 		return nil, "", err
 	}
-	return newQuery(selection, choice{table: "flows", from: selection.From.Unix(), to: selection.To.Unix()}), by, nil
+	q := newQuery(selection, choice{table: "flows", from: selection.From.Unix(), to: selection.To.Unix()})
+	ids, err := s.Identities(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	q.follow(ids)
+	return q, by, nil
 }
 
 // flowsWhere selects the flows that lived in the range.
 func (q *query) flowsWhere() string {
 	return fmt.Sprintf(`time_received >= toDateTime64({from:Int64}, 3, 'UTC') AND time_received < toDateTime64({to:Int64} + %d, 3, 'UTC') AND %s
-    AND %s >= {from:Int64} * 1000 AND %s < {to:Int64} * 1000`, receptionWindow, q.Filter.SQL(q.bind), endedSQL, startedSQL)
+    AND %s >= {from:Int64} * 1000 AND %s < {to:Int64} * 1000`, receptionWindow, q.flowsFilter(), endedSQL, startedSQL)
 }

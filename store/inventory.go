@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,6 +25,8 @@ type Interface struct {
 	Speed       uint64 // bits/s, 0 if not known
 	AdminStatus uint8
 	OperStatus  uint8 // 1 up, 0 not known
+
+	gone bool // it has another ifIndex now
 
 	Edit InterfaceEdit
 }
@@ -66,13 +69,19 @@ const maxInterfaces = 200_000
 // Interfaces returns the interfaces of an exporter, or of all for the zero
 // address, by exporter and ifIndex.
 func (s *Store) Interfaces(ctx context.Context, exporter netip.Addr) ([]Interface, error) {
+	all, err := s.allInterfaces(ctx, exporter)
+	return slices.DeleteFunc(all, func(i Interface) bool { return i.gone }), err
+}
+
+// allInterfaces returns those, too, that have another ifIndex now.
+func (s *Store) allInterfaces(ctx context.Context, exporter netip.Addr) ([]Interface, error) {
 	where, parameters := "", clickhouse.Parameters{}
 	if exporter.IsValid() {
 		where, parameters = "WHERE exporter_addr = toIPv6({exporter:String})", clickhouse.Parameters{"exporter": netip.AddrFrom16(exporter.As16()).String()}
 	}
 	rows, err := s.conn.Query(clickhouse.Context(limited(ctx), clickhouse.WithParameters(parameters)), `
 SELECT i.exporter_addr, i.if_index, i.if_name, i.if_alias, i.if_type, i.speed, i.admin_status, i.oper_status,
-    e.name, e.description, e.role, if(e.if_key = '', toInt32(-1), e.overhead), if(e.if_key = '', toInt8(-1), e.sampled), e.sampling_rate, e.force
+    e.name, e.description, e.role, if(e.if_key = '', toInt32(-1), e.overhead), if(e.if_key = '', toInt8(-1), e.sampled), e.sampling_rate, e.force, toUInt8((i.exporter_addr, i.if_index) IN (`+leftIfIndexes+`))
 FROM (SELECT *, if(if_name = '', concat('#', toString(if_index)), if_name) AS if_key FROM interfaces FINAL `+where+`) AS i
 LEFT JOIN (SELECT * FROM interface_edits FINAL `+where+`) AS e ON i.exporter_addr = e.exporter_addr AND i.if_key = e.if_key
 ORDER BY i.exporter_addr, i.if_index LIMIT `+strconv.Itoa(maxInterfaces))
@@ -83,13 +92,13 @@ ORDER BY i.exporter_addr, i.if_index LIMIT `+strconv.Itoa(maxInterfaces))
 	all := []Interface{}
 	for rows.Next() {
 		var i Interface
-		var force uint8
+		var force, gone uint8
 		if err := rows.Scan(&i.Exporter, &i.IfIndex, &i.IfName, &i.IfAlias, &i.Type, &i.Speed, &i.AdminStatus, &i.OperStatus,
-			&i.Edit.Name, &i.Edit.Description, &i.Edit.Role, &i.Edit.Overhead, &i.Edit.Sampled, &i.Edit.SamplingRate, &force); err != nil {
+			&i.Edit.Name, &i.Edit.Description, &i.Edit.Role, &i.Edit.Overhead, &i.Edit.Sampled, &i.Edit.SamplingRate, &force, &gone); err != nil {
 			return nil, fmt.Errorf("read interfaces: %w", err)
 		}
 		i.Exporter = i.Exporter.Unmap()
-		i.Edit.Force = force == 1
+		i.Edit.Force, i.gone = force == 1, gone == 1
 		i.settle()
 		all = append(all, i)
 	}
@@ -99,10 +108,15 @@ ORDER BY i.exporter_addr, i.if_index LIMIT `+strconv.Itoa(maxInterfaces))
 	return all, nil
 }
 
+// leftIfIndexes is a query of the ifIndexes that were an interface's which has
+// another one now, and are nobody's since.
+const leftIfIndexes = `SELECT exporter_addr, if_index FROM interface_names FINAL GROUP BY exporter_addr, if_index HAVING argMax(if_name, valid_from) = ''`
+
 // SaveInterfaces keeps what was found of interfaces of an exporter. An ifIndex
-// that has become another interface keeps its old name for the time before.
-func (s *Store) SaveInterfaces(ctx context.Context, exporter netip.Addr, found []Interface) error {
-	known, err := s.Interfaces(ctx, exporter)
+// that has become another interface since a time keeps its old name for the time
+// before.
+func (s *Store) SaveInterfaces(ctx context.Context, exporter netip.Addr, found []Interface, since time.Time) error {
+	known, err := s.allInterfaces(ctx, exporter)
 	if err != nil {
 		return err
 	}
@@ -112,7 +126,9 @@ func (s *Store) SaveInterfaces(ctx context.Context, exporter netip.Addr, found [
 		before[i.IfIndex], edits[i.key()] = i, i.Edit
 	}
 	var changed, renamed []Interface
+	indexes, names := map[uint32]bool{}, map[string]bool{}
 	for _, i := range found {
+		indexes[i.IfIndex], names[i.IfName] = true, true
 		old, existed := before[i.IfIndex]
 		i.Exporter, i.Edit = exporter.Unmap(), Unedited
 		if edit, ok := edits[i.key()]; ok {
@@ -122,19 +138,29 @@ func (s *Store) SaveInterfaces(ctx context.Context, exporter netip.Addr, found [
 		if !existed || old != i {
 			changed = append(changed, i)
 		}
-		if i.IfName != "" && old.IfName != i.IfName {
+		if i.IfName != "" && (old.IfName != i.IfName || old.gone) {
 			renamed = append(renamed, i)
 		}
 	}
-	if err := s.insertNames(ctx, before, renamed); err != nil {
+	for _, old := range known {
+		if old.IfName != "" && !old.gone && !indexes[old.IfIndex] && names[old.IfName] { // it has another ifIndex now
+			renamed = append(renamed, Interface{Exporter: exporter.Unmap(), IfIndex: old.IfIndex})
+		}
+	}
+	if err := s.insertNames(ctx, before, renamed, since); err != nil {
 		return err
 	}
-	return s.insertInterfaces(ctx, changed)
+	if err := s.insertInterfaces(ctx, changed); err != nil || len(renamed) == 0 {
+		return err
+	}
+	s.reloadNames(ctx)
+	return nil
 }
 
-// insertNames notes from when on ifIndexes are the interfaces of these names:
-// the first name that is known holds for all time before, too.
-func (s *Store) insertNames(ctx context.Context, before map[uint32]Interface, renamed []Interface) error {
+// insertNames notes from when on ifIndexes are the interfaces of these names ("":
+// nobody's). The first name that is known holds for all time before, too, and so
+// does the first that SNMP tells, whatever options data had called the interface.
+func (s *Store) insertNames(ctx context.Context, before map[uint32]Interface, renamed []Interface, since time.Time) error {
 	if len(renamed) == 0 {
 		return nil
 	}
@@ -143,9 +169,9 @@ func (s *Store) insertNames(ctx context.Context, before map[uint32]Interface, re
 		return fmt.Errorf("insert names of interfaces: %w", err)
 	}
 	for _, i := range renamed {
-		from := time.Unix(0, 0)
-		if before[i.IfIndex].IfName != "" {
-			from = time.Now()
+		from := since
+		if old := before[i.IfIndex]; old.IfName == "" || old.Type == 0 && i.Type != 0 {
+			from = time.Unix(0, 0)
 		}
 		if err := batch.Append(netip.AddrFrom16(i.Exporter.As16()), i.IfIndex, from.UTC(), i.IfName); err != nil {
 			return fmt.Errorf("insert names of interfaces: %w", err)

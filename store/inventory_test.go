@@ -67,7 +67,7 @@ func TestInventory(t *testing.T) {
 		for i, name := range names {
 			found = append(found, Interface{IfIndex: uint32(i + 1), IfName: name, IfAlias: "about " + name, Speed: 1e10, OperStatus: 1})
 		}
-		if err := s.SaveInterfaces(ctx, edge, found); err != nil {
+		if err := s.SaveInterfaces(ctx, edge, found, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -58,7 +58,7 @@ func (s *Store) Paths(ctx context.Context, selection Selection, dims []string, t
 	}
 	var answer *Paths
 	err = s.steadily(ctx, q, func() error {
-		m := pathMaker{layers: all, index: map[nodeKey]int{}}
+		m := pathMaker{query: q, layers: all, index: map[nodeKey]int{}}
 		largest, err := s.largest(ctx, q, all, columns, top)
 		if err != nil {
 			return err
@@ -143,6 +143,7 @@ type nodeKey struct {
 
 // A pathMaker gathers paths and the nodes on them.
 type pathMaker struct {
+	query  *query
 	layers []layer
 	index  map[nodeKey]int
 	nodes  []PathNode
@@ -169,7 +170,7 @@ func (m *pathMaker) scan(rows driver.Rows) error {
 		if !known {
 			at = len(m.nodes)
 			m.index[key] = at
-			if n.Name = m.layers[i].nameOf(n.Value, n.Name); n.Other {
+			if n.Value, n.Name = m.query.called(m.layers[i], n.Value, n.Name); n.Other {
 				n.Name = ""
 			}
 			m.nodes, m.sums = append(m.nodes, n), append(m.sums, sum{})

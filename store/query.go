@@ -86,6 +86,11 @@ type query struct {
 	calibrated bool              // factors are joined
 	seam       seam
 	started    time.Time
+
+	minuteFrom int64                                // Unix seconds of the oldest row of flows_1m
+	identities *Identities                          // of the range
+	today      func(column, time, at string) string // see Identities.sql; nil: ifIndexes are today's
+	cutHours   []int64                              // Unix seconds: hours in which a device renumbered
 }
 
 // plan chooses where a question is answered from. points is 0 for a total.
@@ -100,6 +105,12 @@ func (s *Store) plan(ctx context.Context, selection Selection, points int, colum
 	q := newQuery(selection, choose(question{from: selection.From.Unix(), to: selection.To.Unix(), points: points,
 		rolledUp: rolledUp(columns) && rolledUp(selection.Filter.Columns()),
 		rawFrom:  ends.flows, minuteFrom: ends.minutes, hourFrom: ends.hours}))
+	ids, err := s.Identities(ctx)
+	if err != nil {
+		return nil, err
+	}
+	q.minuteFrom = ends.minutes
+	q.follow(ids)
 	if selection.Scale == ScaleAuto || selection.Scale == ScaleCalibrated {
 		if q.calibrated, err = s.hasFactors(ctx, q); err != nil {
 			return nil, err
@@ -118,6 +129,9 @@ func newQuery(selection Selection, c choice) *query {
 
 // bind makes a parameter and returns how SQL refers to it.
 func (q *query) bind(sqlType, value string) string {
+	if sqlType == filter.InterfaceName {
+		return q.bindInterface(value)
+	}
 	name := fmt.Sprintf("p%d", len(q.parameters))
 	if sqlType == "String" {
 		value = escaped(value)
@@ -148,24 +162,31 @@ func (q *query) rows(columns []string) string {
 			step = ""
 		}
 		received := fmt.Sprintf("time_received >= toDateTime64({from:Int64}, 3, 'UTC') AND time_received < toDateTime64({to:Int64} + %d, 3, 'UTC')", receptionWindow)
-		return spreadSQL(selected, received+" AND "+where, fromMs, toMs, step)
+		return spreadSQL(q.source("flows"), selected, received+" AND "+where, fromMs, toMs, step)
 	}
-	rolled := rolledSQL(selected, q.choice.table, "time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({to:Int64}, 'UTC')", where)
-	if c := q.choice; c.hoursFrom < c.hoursTo {
+	const fromTime, toTime = "toDateTime({from:Int64}, 'UTC')", "toDateTime({to:Int64}, 'UTC')"
+	var rolled string
+	switch c := q.choice; {
+	case c.hoursFrom < c.hoursTo:
 		first, last := fmt.Sprintf("toDateTime(%d, 'UTC')", c.hoursFrom), fmt.Sprintf("toDateTime(%d, 'UTC')", c.hoursTo)
-		rolled = rolledSQL(selected, "flows_1h", "time >= "+first+" AND time < "+last, where) + "\nUNION ALL\n" +
-			rolledSQL(selected, "flows_1m", "(time >= toDateTime({from:Int64}, 'UTC') AND time < "+first+" OR time >= "+last+" AND time < toDateTime({to:Int64}, 'UTC'))", where)
+		rolled = q.hours(selected, first, last, where) + "\nUNION ALL\n" +
+			q.rolled(selected, "flows_1m", "(time >= "+fromTime+" AND time < "+first+" OR time >= "+last+" AND time < "+toTime+")", where)
+	case c.table == "flows_1h":
+		rolled = q.hours(selected, fromTime, toTime, where)
+	default:
+		rolled = q.rolled(selected, c.table, "time >= "+fromTime+" AND time < "+toTime, where)
 	}
 	waiting := q.seam.where(q)
 	if waiting == "" {
 		return rolled
 	}
-	fresh := spreadSQL(selected, waiting+" AND "+where, fromMs, toMs, fmt.Sprintf("toInt64(%d)", q.choice.bucket()*1000))
+	fresh := spreadSQL(q.source("flows"), selected, waiting+" AND "+where, fromMs, toMs, fmt.Sprintf("toInt64(%d)", q.choice.bucket()*1000))
 	return rolled + "\nUNION ALL\nSELECT " + selected + ", at, bytes, packets, flows, bytes_sq FROM (" + fresh + ")"
 }
 
-func rolledSQL(selected, table, times, where string) string {
-	return fmt.Sprintf("SELECT %s, toInt64(toUnixTimestamp(time)) AS at, bytes, packets, flows, bytes_sq FROM %s WHERE %s AND %s", selected, table, times, where)
+// rolled returns a query of one of the rollups.
+func (q *query) rolled(selected, table, times, where string) string {
+	return fmt.Sprintf("SELECT %s, toInt64(toUnixTimestamp(time)) AS at, bytes, packets, flows, bytes_sq FROM %s WHERE %s AND %s", selected, q.source(table), times, where)
 }
 
 // estimated returns rows with what they tell of the wire: octets, packets_estimated,

@@ -233,7 +233,7 @@ func (s *Store) rollUpWhere(ctx context.Context, where, token string) error {
 		})
 		query := `INSERT INTO flows_1m (time, ` + rollupKey + `, bytes, packets, flows, bytes_sq)
 SELECT toDateTime(at, 'UTC'), ` + rollupKey + `, sum(bytes), sum(packets), sum(flows), sum(bytes_sq)
-FROM (` + spreadSQL(rollupKey, part, "toInt64(0)", "toInt64(4294967295000)", "toInt64(60000)") + `)
+FROM (` + spreadSQL("flows", rollupKey, part, "toInt64(0)", "toInt64(4294967295000)", "toInt64(60000)") + `)
 GROUP BY ALL ORDER BY ALL`
 		if err := s.conn.Exec(clickhouse.Context(ctx, settings), query); err != nil {
 			return fmt.Errorf("insert into flows_1m: %w", err)

@@ -37,7 +37,15 @@ func (q *query) factorsWhere() string {
 func (q *query) factors() string {
 	return fmt.Sprintf(`SELECT exporter_addr AS factor_exporter, if_index AS factor_interface, intDiv(toInt64(toUnixTimestamp(bucket)), %[1]d) * %[1]d AS factor_at,
     if(sum(flow_octets) > 0, sum(factor * flow_octets) / sum(flow_octets), avg(factor)) AS scale_by
-FROM calibration FINAL WHERE %[2]s GROUP BY factor_exporter, factor_interface, factor_at`, q.factorBucket(), q.factorsWhere())
+FROM %[3]s WHERE %[2]s GROUP BY factor_exporter, factor_interface, factor_at`, q.factorBucket(), q.factorsWhere(), q.calibrationSource())
+}
+
+// calibrationSource returns what to read the factors from.
+func (q *query) calibrationSource() string {
+	if q.today == nil {
+		return "calibration FINAL"
+	}
+	return q.source("calibration")
 }
 
 // hasFactors reports whether there is anything to calibrate with. Without, the

@@ -79,6 +79,8 @@ func (s *Store) Series(ctx context.Context, selection Selection, by string, top,
 func (q *query) total() *query {
 	t := newQuery(q.Selection, q.choice.total())
 	t.calibrated, t.seam = q.calibrated, q.seam
+	t.minuteFrom = q.minuteFrom
+	t.follow(q.identities)
 	return t
 }
 
@@ -132,7 +134,8 @@ func (m *seriesMaker) scan(rows driver.Rows) error {
 	}
 	row := m.rows[key]
 	if row == nil {
-		row = &seriesSums{value: value, name: m.layer.nameOf(value, name), other: named == 0, points: make([]sum, m.points)}
+		shown, called := m.query.called(m.layer, value, name)
+		row = &seriesSums{value: shown, name: called, other: named == 0, points: make([]sum, m.points)}
 		m.rows[key] = row
 	}
 	row.points[point].add(part)

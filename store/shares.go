@@ -102,7 +102,7 @@ func (s *Store) Shares(ctx context.Context, selection Selection, by string, top 
 			if err := rows.Scan(append(append(destinations, whole.destinations()...), &answer.Total.Values)...); err != nil {
 				return err
 			}
-			row.Name = l.nameOf(row.Value, row.Name)
+			row.Value, row.Name = q.called(l, row.Value, row.Name)
 			answer.Rows, parts = append(answer.Rows, row), append(parts, part)
 			return nil
 		})

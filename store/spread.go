@@ -27,7 +27,7 @@ var (
 	startedSQL = fmt.Sprintf("(%s - least(greatest(toUnixTimestamp64Milli(time_flow_end) - toUnixTimestamp64Milli(time_flow_start), 0), %d))", endedSQL, maxLifetimeMs)
 )
 
-// spreadSQL returns a query of table flows that gives a row for each flow and
+// spreadSQL returns a query of a table like flows that gives a row for each flow and
 // bucket that the flow lived in: the columns, at (start of the bucket, Unix
 // seconds), bytes, packets, flows and bytes_sq (octets² a packet, for the error
 // of sampling). where selects flows.
@@ -41,7 +41,7 @@ var (
 // ⌊bytes·x/d⌋, written so that nothing exceeds 64 bits: bytes = q·d + r, and
 // ⌊bytes·x/d⌋ = q·x + ⌊r·x/d⌋ with r·x < d². A flow counts once, in the bucket of
 // its end.
-func spreadSQL(columns, where, from, to, step string) string {
+func spreadSQL(table, columns, where, from, to, step string) string {
 	buckets := fmt.Sprintf("arrayJoin(range(intDiv(greatest(started, %[1]s) - %[1]s, %[3]s), intDiv(least(ended, %[2]s) - 1 - %[1]s, %[3]s) + 1))", from, to, step)
 	if step == "" {
 		buckets, step = "toInt64(0)", "("+to+" - "+from+")"
@@ -60,9 +60,9 @@ FROM (
     FROM (
         SELECT %[1]s, bytes AS flow_bytes, packets AS flow_packets,
             1 + %[6]s AS ended, %[7]s AS started
-        FROM flows
+        FROM %[9]s
         WHERE %[2]s
     )
     WHERE ended > %[3]s AND started < %[4]s
-)`, columns, where, from, to, step, endedSQL, startedSQL, buckets)
+)`, columns, where, from, to, step, endedSQL, startedSQL, buckets, table)
 }

@@ -39,6 +39,8 @@ type Store struct {
 	extents  extentsCache
 	waiting  waitingCache
 	rolling  sync.RWMutex // held for writing while Rollups change what charts read
+
+	identities identitiesCache
 }
 
 // minVersion is the oldest ClickHouse whose functions the schema and the

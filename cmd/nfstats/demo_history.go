@@ -157,7 +157,7 @@ func saveInventory(ctx context.Context, flows *store.Store, network *simulator.N
 			}
 			found = append(found, store.Interface{IfIndex: i.Index, IfName: i.Name, IfAlias: i.Description, Type: i.Type, Speed: i.Speed, AdminStatus: 1, OperStatus: status})
 		}
-		if err := flows.SaveInterfaces(ctx, r.Address(), found); err != nil {
+		if err := flows.SaveInterfaces(ctx, r.Address(), found, time.Now()); err != nil {
 			return err
 		}
 		if err := flows.ChangeExporter(ctx, r.Address(), func(e *store.KnownExporter) {

@@ -83,6 +83,8 @@ test('values read as people call them', () => {
   assert.deepEqual(interfaceName('192.0.2.1/7', 'xe-0 · Transit · old'), { label: 'Transit · old', note: 'xe-0' });
   assert.equal(condition('src_net', '10.0.0.0/8'), 'src_addr in 10.0.0.0/8');
   assert.equal(condition('source', 'a "b"'), 'source = "a \\"b\\""');
+  assert.equal(condition('in_if', '192.0.2.1/7'), 'in_if = 192.0.2.1/7');
+  assert.equal(condition('in_if', '192.0.2.1/Port Channel 1'), 'in_if = "192.0.2.1/Port Channel 1"');
   assert.equal(plusMinus(3, 100), '± 3.0\u202f%');
   assert.equal(plusMinus(0, 100), '');
 });

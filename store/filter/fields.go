@@ -29,6 +29,7 @@ type kind struct {
 type value struct {
 	low, high string // as ClickHouse reads them
 	exporter  string // an interface of this one; "": of any
+	named     bool   // low is the ifName of the interface
 }
 
 var (
@@ -50,7 +51,7 @@ var (
 	direction = named(number8, "in, out or a number", map[string]int{"in": 0, "ingress": 0, "out": 1, "egress": 1})
 	tcpFlags  = named(number16, "a number or a flag such as syn", map[string]int{"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ece": 64, "cwr": 128, "synack": 18})
 	macs      = kind{"a MAC address", "UInt64", false, parseMAC}
-	iface     = kind{"an interface: exporter/ifIndex, or the ifIndex alone", "UInt32", false, parseInterface}
+	iface     = kind{interfaceWants, "UInt32", false, parseInterface}
 	name      = kind{"a name", "String", false, func(text string) (value, error) { return value{low: text, high: text}, nil }}
 	flowType  = kind{flowTypeWants, "String", false, parseType}
 )
@@ -174,22 +175,30 @@ func parseAddresses(text string) (value, error) {
 // mapped writes an address as the columns hold it: IPv4 in ::ffff:0:0/96.
 func mapped(a netip.Addr) string { return netip.AddrFrom16(a.As16()).String() }
 
+// parseInterface reads exporter/ifIndex, exporter/ifName or an ifIndex. ifNames may
+// have slashes, too.
 func parseInterface(text string) (value, error) {
-	slash := strings.LastIndexByte(text, '/')
-	v, err := number32.parse(text[slash+1:])
-	if slash < 0 || err != nil {
+	before, after, ok := strings.Cut(text, "/")
+	if !ok {
+		v, err := number32.parse(text)
 		if err != nil {
-			err = errors.New("want exporter/ifIndex, such as 192.0.2.1/12, or an ifIndex")
+			err = errors.New("want " + interfaceWants)
 		}
 		return v, err
 	}
-	exporter, err := netip.ParseAddr(text[:slash])
-	if err != nil || exporter.Zone() != "" {
-		return v, errors.New("want exporter/ifIndex, such as 192.0.2.1/12, or an ifIndex")
+	exporter, err := netip.ParseAddr(before)
+	if err != nil || exporter.Zone() != "" || after == "" {
+		return value{}, errors.New("want " + interfaceWants)
+	}
+	v, err := number32.parse(after)
+	if err != nil {
+		v = value{low: after, high: after, named: true}
 	}
 	v.exporter = mapped(exporter)
 	return v, nil
 }
+
+const interfaceWants = "an interface: exporter/ifIndex such as 192.0.2.1/12, exporter/ifName, or the ifIndex alone"
 
 func parseMAC(text string) (value, error) {
 	digits := strings.NewReplacer(":", "", "-", "", ".", "").Replace(text)

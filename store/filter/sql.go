@@ -10,6 +10,10 @@ import (
 // refers to it.
 type Bind func(sqlType, value string) string
 
+// InterfaceName is the type that an interface of the form exporter/ifName is bound
+// as. What it becomes is used as IN ….
+const InterfaceName = "InterfaceName"
+
 // SQL returns the condition, "1" for everything.
 func (f *Filter) SQL(bind Bind) string {
 	if f == nil || f.root == nil {
@@ -94,6 +98,8 @@ func (c comparison) column(column string, bind Bind) (any []string) {
 		switch {
 		case v.low != v.high:
 			any = append(any, fmt.Sprintf("%s BETWEEN %s AND %s", column, bind(c.field.kind.sqlType, v.low), bind(c.field.kind.sqlType, v.high)))
+		case v.named:
+			any = append(any, fmt.Sprintf("(exporter_addr = %s AND %s IN %s)", bind("IPv6", v.exporter), column, bind(InterfaceName, v.exporter+"/"+v.low)))
 		case v.exporter != "":
 			any = append(any, fmt.Sprintf("(exporter_addr = %s AND %s = %s)", bind("IPv6", v.exporter), column, bind(c.field.kind.sqlType, v.low)))
 		default:

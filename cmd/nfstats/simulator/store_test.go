@@ -45,7 +45,7 @@ func stored(t *testing.T, c Config, length time.Duration) (*run, *store.Store) {
 		for _, i := range router.Snapshot().Interfaces {
 			found = append(found, store.Interface{IfIndex: i.Index, IfName: i.Name, Type: i.Type, Speed: i.Speed})
 		}
-		if err := s.SaveInterfaces(t.Context(), router.Address(), found); err != nil {
+		if err := s.SaveInterfaces(t.Context(), router.Address(), found, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}

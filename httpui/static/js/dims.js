@@ -49,7 +49,8 @@ export function knowInterfaces(list) {
 
 /** 'xe-0/0/1 · Transit: Lumen' reads as its description, with the interface's name beside it. */
 export function interfaceName(value, name) {
-  if (!name.includes(' · ')) name = interfaces.get(value) || name;
+  const known = interfaces.get(value); // of today: the name of an older flow's interface may be another
+  if (known && !name.includes(' · ') && (!name || known.split(' · ')[0] === name)) name = known;
   const [port, ...rest] = name.split(' · ');
   if (value.endsWith('/0') && !name) return { label: 'No interface', note: 'ifIndex 0: the router itself, or dropped' };
   if (rest.length) return { label: rest.join(' · '), note: port };
@@ -61,7 +62,7 @@ export function condition(by, value) {
   if (by === 'src_net') return `src_addr in ${value}`;
   if (by === 'dst_net') return `dst_addr in ${value}`;
   if (['type', 'source', 'collector'].includes(by)) return `${by} = ${JSON.stringify(value)}`;
-  return `${by} = ${value}`;
+  return /^[\w.:/%-]+$/.test(value) ? `${by} = ${value}` : `${by} = "${value}"`; // an interface by its name may have spaces
 }
 
 /** 3 % of a rate as words: '± 3 %'; nothing where all is counted. */

@@ -1,0 +1,215 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// An interface is who it is by its ifName; its ifIndex is where it stands, and
+// devices may renumber when they restart. Answers speak of interfaces by the
+// ifIndexes of today, so where a device has renumbered, the ifIndexes of rows from
+// before are replaced by today's as the rows are read: what groups, filters and
+// calibrates them knows nothing of it. Without renumbering nothing is replaced.
+
+// goneIfIndex is the first of the numbers that stand for interfaces that are gone
+// and whose ifIndex is another's today. No ifIndex is that large (RFC 2863:
+// InterfaceIndex ends at 2³¹−1). They are of one query; outside, such an interface
+// is exporter/ifName.
+const goneIfIndex = 1 << 31
+
+// Identities tell which interface an ifIndex was.
+type Identities struct {
+	renumbered []renumbered            // by exporter and time
+	gone       map[netip.Addr][]string // ifNames, in the order of their numbers
+}
+
+// renumbered is what ifIndexes of an exporter were for some time.
+type renumbered struct {
+	exporter netip.Addr
+	from, to int64 // Unix seconds, half open
+	was, is  []uint32
+}
+
+// Current returns what the interface is today that had an ifIndex at a time,
+// Unix seconds.
+func (ids *Identities) Current(exporter netip.Addr, ifIndex uint32, at int64) uint32 {
+	for _, r := range ids.renumbered {
+		if r.exporter == exporter && r.from <= at && at < r.to {
+			if i := slices.Index(r.was, ifIndex); i >= 0 {
+				return r.is[i]
+			}
+		}
+	}
+	return ifIndex
+}
+
+// Changes returns when devices renumbered, in order; Unix seconds.
+func (ids *Identities) Changes() []int64 {
+	var all []int64
+	for _, r := range ids.renumbered {
+		all = append(all, r.to)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// within returns what concerns times from from up to to.
+func (ids *Identities) within(from, to int64) *Identities {
+	some := &Identities{gone: ids.gone}
+	for _, r := range ids.renumbered {
+		if r.from < to && from < r.to {
+			some.renumbered = append(some.renumbered, r)
+		}
+	}
+	return some
+}
+
+// name returns the ifName of an interface that is gone, by its number.
+func (ids *Identities) name(exporter netip.Addr, number uint32) string {
+	names := ids.gone[exporter]
+	if i := int64(number) - goneIfIndex; i >= 0 && i < int64(len(names)) {
+		return names[i]
+	}
+	return ""
+}
+
+// number returns the number of an interface that is gone.
+func (ids *Identities) number(exporter netip.Addr, name string) (uint32, bool) {
+	i := slices.Index(ids.gone[exporter], name)
+	return goneIfIndex + uint32(max(i, 0)), i >= 0
+}
+
+// named is an ifName that an ifIndex had from a time on.
+type named struct {
+	from int64 // Unix seconds
+	name string
+}
+
+// follow adds the identities of an exporter's interfaces, whose names are in
+// order of time.
+func (ids *Identities) follow(exporter netip.Addr, names map[uint32][]named) {
+	today := map[string]uint32{} // 0: several have the name, which tells nothing
+	var changes []int64
+	for index, periods := range names {
+		last := periods[len(periods)-1].name
+		if _, taken := today[last]; taken {
+			index = 0
+		}
+		today[last] = index
+		for _, p := range periods[1:] {
+			changes = append(changes, p.from)
+		}
+	}
+	slices.Sort(changes)
+	from := int64(0)
+	for _, to := range slices.Compact(changes) {
+		r := renumbered{exporter: exporter, from: from, to: to}
+		for _, index := range slices.Sorted(maps.Keys(names)) {
+			if is := ids.today(exporter, names, today, index, from); is != index {
+				r.was, r.is = append(r.was, index), append(r.is, is)
+			}
+		}
+		if len(r.was) > 0 {
+			ids.renumbered = append(ids.renumbered, r)
+		}
+		from = to
+	}
+}
+
+// today returns where the interface is that had an ifIndex at a time.
+func (ids *Identities) today(exporter netip.Addr, names map[uint32][]named, today map[string]uint32, index uint32, at int64) uint32 {
+	periods := names[index]
+	now := 0
+	for now+1 < len(periods) && periods[now+1].from <= at {
+		now++
+	}
+	name := periods[now].name
+	is, known := today[name]
+	switch {
+	case name == "" || now == len(periods)-1 || known && is == 0:
+		return index
+	case known:
+		return is
+	}
+	// The name is nowhere today. If the next one here came from another ifIndex, this interface is gone;
+	// else it only got another name.
+	if next := periods[now+1]; next.name == "" || !elsewhere(names, next, index) {
+		return index
+	}
+	number, known := ids.number(exporter, name)
+	if !known {
+		number = goneIfIndex + uint32(len(ids.gone[exporter]))
+		ids.gone[exporter] = append(ids.gone[exporter], name)
+	}
+	return number
+}
+
+// elsewhere reports whether an ifIndex other than this one had a name before.
+func elsewhere(names map[uint32][]named, name named, index uint32) bool {
+	for other, periods := range names {
+		if other != index && slices.ContainsFunc(periods, func(p named) bool { return p.name == name.name && p.from < name.from }) {
+			return true
+		}
+	}
+	return false
+}
+
+// An identitiesCache remembers for a while which devices renumbered.
+type identitiesCache struct {
+	mu   sync.Mutex
+	last *Identities
+	at   time.Time
+}
+
+const identitiesAge = 10 * time.Second
+
+// Identities returns which interfaces had other ifIndexes before.
+func (s *Store) Identities(ctx context.Context) (*Identities, error) {
+	c := &s.identities
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last != nil && time.Since(c.at) < identitiesAge {
+		return c.last, nil
+	}
+	rows, err := s.conn.Query(limited(ctx), `SELECT exporter_addr, if_index, toInt64(toUnixTimestamp(valid_from)), if_name FROM interface_names FINAL
+WHERE exporter_addr IN (SELECT exporter_addr FROM interface_names WHERE valid_from > toDateTime(0, 'UTC')) ORDER BY exporter_addr, if_index, valid_from`)
+	if err != nil {
+		return nil, fmt.Errorf("read how interfaces were numbered: %w", err)
+	}
+	defer rows.Close()
+	found, err := readIdentities(rows)
+	if err != nil {
+		return nil, fmt.Errorf("read how interfaces were numbered: %w", err)
+	}
+	c.last, c.at = found, time.Now()
+	return found, nil
+}
+
+func readIdentities(rows driver.Rows) (*Identities, error) {
+	all := map[netip.Addr]map[uint32][]named{}
+	for rows.Next() {
+		var exporter netip.Addr
+		var index uint32
+		var n named
+		if err := rows.Scan(&exporter, &index, &n.from, &n.name); err != nil {
+			return nil, err
+		}
+		exporter = exporter.Unmap()
+		if all[exporter] == nil {
+			all[exporter] = map[uint32][]named{}
+		}
+		all[exporter][index] = append(all[exporter][index], n)
+	}
+	found := &Identities{gone: map[netip.Addr][]string{}}
+	for _, exporter := range slices.SortedFunc(maps.Keys(all), netip.Addr.Compare) {
+		found.follow(exporter, all[exporter])
+	}
+	return found, rows.Err()
+}
