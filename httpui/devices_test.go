@@ -86,8 +86,8 @@ func inventoryServer(t *testing.T) (*Server, *fakeInventory, *int) {
 	}
 	changes := 0
 	s.deps.Inventory, s.deps.Poller = inventory, poller
-	s.deps.Seen = func(netip.Addr, uint32) (store.Seen, bool) {
-		return store.Seen{SourceASes: 40, MostASes: 50, SamplingRate: 1000}, true
+	s.deps.Seen = func(netip.Addr, uint32) (store.Seen, string) {
+		return store.Seen{SamplingRate: 1000}, "uplink"
 	}
 	s.deps.RatesChanged = func(context.Context) error { changes++; return nil }
 	return s, inventory, &changes

@@ -131,9 +131,9 @@ func (s *Server) describeInterfaces(ctx context.Context, exporter netip.Addr, on
 
 // describe returns what the inventory knows of an interface.
 func (s *Server) describe(i store.Interface) interfaceAnswer {
-	seen, _ := s.deps.Seen(i.Exporter, i.IfIndex)
+	seen, role := s.deps.Seen(i.Exporter, i.IfIndex)
 	a := interfaceAnswer{Exporter: i.Exporter, IfIndex: i.IfIndex, Name: i.Name, Description: i.Description, IfName: i.IfName, IfAlias: i.IfAlias,
-		SpeedBps: i.Speed, Role: i.Edit.Role, SuggestedRole: seen.SuggestedRole(), SuggestedSampled: seen.SamplingRate > 1, SamplingRate: seen.SamplingRate,
+		SpeedBps: i.Speed, Role: i.Edit.Role, SuggestedRole: role, SuggestedSampled: seen.SamplingRate > 1, SamplingRate: seen.SamplingRate,
 		RateOverride: i.Edit.SamplingRate, Overhead: snmp.Overhead(i), OverheadIsSet: i.Edit.Overhead >= 0, Force: i.Edit.Force, Offered: i.Description != ""}
 	if int(i.OperStatus) < len(operStatuses) {
 		a.OperStatus = operStatuses[i.OperStatus]

@@ -58,7 +58,7 @@ type Dependencies struct {
 	Templates func(ctx context.Context, exporter netip.Addr) ([]netflow.TemplateStatus, error)
 	Inventory inventory
 	Poller    *snmp.Poller
-	Seen      func(exporter netip.Addr, ifIndex uint32) (store.Seen, bool) // what flows tell of an interface
+	Seen      func(exporter netip.Addr, ifIndex uint32) (seen store.Seen, role string) // what flows tell of an interface, and our guess what it is for
 
 	Retention    retention                       // may be nil
 	RatesChanged func(ctx context.Context) error // brings sampling rates that operators set to the decoders

@@ -26,9 +26,11 @@ type Keeper struct {
 	pending []store.Counter // readings to be inserted, oldest first
 	wanted  map[netip.Addr]map[uint32]bool
 	seen    map[store.Way]store.Seen // without direction
+	roles   map[store.Way]string     // likewise: guesses what they are for
 	polled  map[netip.Addr]bool      // devices that were walked: their options data tell nothing new
 
 	announced map[netip.AddrPort]netflow.ExporterNames // as they are kept; owned by Run
+	guessed   time.Time                                // when roles were; owned by Run
 }
 
 const (
@@ -36,6 +38,8 @@ const (
 	flushInterval = 5 * time.Second
 	// lookInterval is the time between two looks at what flows name.
 	lookInterval = 30 * time.Second
+	// guessInterval is the time between two guesses of what interfaces are for.
+	guessInterval = 10 * time.Minute
 	// maxPending bounds the readings that wait for ClickHouse: about 60 MB.
 	maxPending = 500_000
 	// maxInsert is how many readings are inserted at once.
@@ -92,12 +96,13 @@ func (k *Keeper) Wanted(exporter netip.Addr) map[uint32]bool {
 	return k.wanted[exporter.Unmap()]
 }
 
-// Seen returns what the flows of a day tell of an interface.
-func (k *Keeper) Seen(exporter netip.Addr, ifIndex uint32) (store.Seen, bool) {
+// Seen returns what the flows of a day tell of an interface, and what it is for by
+// our guess: "uplink", "peer", "customer", "internal", or "".
+func (k *Keeper) Seen(exporter netip.Addr, ifIndex uint32) (seen store.Seen, role string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	seen, ok := k.seen[store.Way{Exporter: exporter.Unmap(), IfIndex: ifIndex}]
-	return seen, ok
+	way := store.Way{Exporter: exporter.Unmap(), IfIndex: ifIndex}
+	return k.seen[way], k.roles[way]
 }
 
 // Run keeps the inventory until ctx ends.
@@ -182,7 +187,26 @@ func (k *Keeper) look(ctx context.Context, since time.Time) error {
 	k.mu.Lock()
 	k.wanted, k.seen = wanted, seen
 	k.mu.Unlock()
-	return k.keepNames(ctx)
+	return errors.Join(k.guess(ctx), k.keepNames(ctx))
+}
+
+// guess guesses now and then what interfaces are for. While there are none with
+// traffic it looks every time: a new collector has its first flows soon.
+func (k *Keeper) guess(ctx context.Context) error {
+	if time.Since(k.guessed) < guessInterval {
+		return nil
+	}
+	roles, err := k.store.Roles(ctx, time.Now().Add(-seenWithin))
+	if err != nil {
+		return err
+	}
+	if len(roles) > 0 {
+		k.guessed = time.Now()
+	}
+	k.mu.Lock()
+	k.roles = roles
+	k.mu.Unlock()
+	return nil
 }
 
 // keepNames keeps what exporters call their interfaces in options data, where

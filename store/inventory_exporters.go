@@ -91,59 +91,6 @@ WHERE time >= toDateTime({since:Int64}, 'UTC') AND if_index != 0 AND (exporter_a
 	return nil
 }
 
-// Seen is what the flows of a day tell of an interface.
-type Seen struct {
-	Exporter     netip.Addr
-	IfIndex      uint32
-	SourceASes   uint64 // of the traffic that enters here
-	MostASes     uint64 // the same, of the exporter's interface that has the most
-	SamplingRate uint32 // the highest in force
-}
-
-// SeenInterfaces returns the interfaces that flows since a time name.
-func (s *Store) SeenInterfaces(ctx context.Context, since time.Time) ([]Seen, error) {
-	ctx = clickhouse.Context(limited(ctx), clickhouse.WithParameters(clickhouse.Parameters{"since": strconv.FormatInt(since.Unix(), 10)}))
-	rows, err := s.conn.Query(ctx, `
-
-SELECT exporter_addr, if_index, ases, rate, max(ases) OVER (PARTITION BY exporter_addr) FROM (
-    SELECT exporter_addr, if_index, uniqIf(src_as, entering = 1 AND src_as != 0) AS ases, max(sampling_rate) AS rate
-    FROM flows_1h ARRAY JOIN [in_if, out_if] AS if_index, [1, 0] AS entering
-    WHERE time >= toDateTime({since:Int64}, 'UTC') AND if_index != 0
-    GROUP BY exporter_addr, if_index
-) ORDER BY exporter_addr, if_index`)
-	if err != nil {
-		return nil, fmt.Errorf("read what flows tell of interfaces: %w", err)
-	}
-	defer rows.Close()
-	var all []Seen
-	for rows.Next() {
-		var i Seen
-		if err := rows.Scan(&i.Exporter, &i.IfIndex, &i.SourceASes, &i.SamplingRate, &i.MostASes); err != nil {
-			return nil, fmt.Errorf("read what flows tell of interfaces: %w", err)
-		}
-		i.Exporter = i.Exporter.Unmap()
-		all = append(all, i)
-	}
-	return all, rows.Err()
-}
-
-// SuggestedRole guesses what an interface is for by the networks behind it: an
-// uplink brings traffic of about as many as any interface of the exporter, a
-// customer of one or a few. "" without a guess.
-func (i Seen) SuggestedRole() string {
-	switch {
-	case i.MostASes == 0:
-		return ""
-	case i.SourceASes == 0:
-		return "internal"
-	case i.SourceASes >= 8 && 4*i.SourceASes >= 3*i.MostASes:
-		return "uplink"
-	case i.SourceASes > 3:
-		return "peer"
-	}
-	return "customer"
-}
-
 // SetRate is a sampling rate that an operator set.
 type SetRate struct {
 	Exporter netip.Addr

@@ -138,3 +138,36 @@ func TestQueriesTellTheTruth(t *testing.T) {
 	}
 	t.Logf("%d of %d slices are within their error bars", held, all)
 }
+
+// Of every interface of the network it is found out what it is for, whether
+// it is sampled, and 1 in how many.
+func TestRolesAreGuessed(t *testing.T) {
+	begin := time.Now().UTC().Truncate(24 * time.Hour).Add(-5 * time.Hour)
+	r, s := stored(t, Config{Seed: 5, Start: begin, Step: 5 * time.Second}, 40*time.Minute)
+	roles, err := s.Roles(t.Context(), begin.Add(-time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, err := s.SeenInterfaces(t.Context(), begin.Add(-time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rates := map[store.Way]uint32{}
+	for _, i := range seen {
+		rates[store.Way{Exporter: i.Exporter, IfIndex: i.IfIndex}] = i.SamplingRate
+	}
+	checked := 0
+	for _, router := range r.network.Routers() {
+		for _, p := range router.ports {
+			want := map[role]string{transit: "uplink", exchange: "peer", core: "internal", customer: "customer"}[p.spec.role]
+			way := store.Way{Exporter: router.Address(), IfIndex: p.index}
+			if roles[way] != want || rates[way] != p.spec.rate {
+				t.Errorf("%s, %s: %q, sampled 1:%d, want %q, 1:%d", router.Name(), p.spec.description, roles[way], rates[way], want, p.spec.rate)
+			}
+			checked++
+		}
+	}
+	if checked != 20 {
+		t.Errorf("%d interfaces", checked)
+	}
+}
