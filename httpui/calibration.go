@@ -97,10 +97,6 @@ func (s *Server) describeCalibration(ctx context.Context, q store.CalibrationQue
 	if err != nil {
 		return nil, err
 	}
-	lost, err := s.lostShares(ctx)
-	if err != nil {
-		return nil, err
-	}
 	samples := map[store.Way][]calibration.Sample{}
 	var order []store.Way
 	byWay := map[store.Way][]store.CalibrationRow{}
@@ -114,8 +110,10 @@ func (s *Server) describeCalibration(ctx context.Context, q store.CalibrationQue
 	evidence := func(way store.Way, usual uint32) calibration.Evidence {
 		opposite := way
 		opposite.Direction = map[string]string{"in": "out", "out": "in"}[way.Direction]
-		return calibration.Evidence{Samples: newest(samples[way]), Opposite: newest(samples[opposite]), Outgoing: way.Direction == "out",
-			Lost: lost[way.Exporter], System: names[way.Exporter].Description, Usual: usual}
+		diagnosed := calibration.Recent(newest(samples[way]))
+		first, last := time.Unix(diagnosed[0].Bucket, 0), time.Unix(diagnosed[len(diagnosed)-1].Bucket+calibration.BucketSeconds, 0)
+		return calibration.Evidence{Samples: diagnosed, Opposite: newest(samples[opposite]), Outgoing: way.Direction == "out",
+			Lost: s.deps.Lost(way.Exporter, first, last), System: names[way.Exporter].Description, Usual: usual}
 	}
 	suggestions := map[netip.Addr][]uint32{}
 	for _, way := range order {
@@ -187,32 +185,6 @@ func describeBucket(row store.CalibrationRow) bucketAnswer {
 		}
 	}
 	return b
-}
-
-// lostShares returns the share of each exporter's flows, packets or records that
-// did not arrive since the daemon started, by its sequence numbers.
-func (s *Server) lostShares(ctx context.Context) (map[netip.Addr]float64, error) {
-	asking, cancel := context.WithTimeout(ctx, decoderPatience)
-	defer cancel()
-	live, err := s.deps.Live(asking)
-	if err != nil {
-		return nil, err
-	}
-	shares := map[netip.Addr]float64{}
-	for _, e := range live {
-		versions := map[uint16]bool{}
-		for _, d := range e.Domains {
-			versions[d.Version] = true
-		}
-		arrived := e.Counters.Flows // sequence numbers of v5 and IPFIX count them
-		if versions[9] {
-			arrived = e.Counters.Datagrams
-		}
-		if lost := e.Counters.Lost(); lost > 0 {
-			shares[e.Address.Unmap()] = float64(lost) / float64(lost+arrived)
-		}
-	}
-	return shares, nil
 }
 
 // acceptInput is what POST /api/v1/calibration/accept takes.

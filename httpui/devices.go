@@ -183,21 +183,32 @@ func (s *Server) nameDevice(ctx context.Context, address netip.Addr, name string
 	return nil, errors.New("the device vanished meanwhile")
 }
 
-// removeDevice answers DELETE /api/v1/devices/{id}. What it told stays, and its
-// flows are still received.
+// removeDevice answers DELETE /api/v1/devices/{id}. Of a device that was added here,
+// SNMP access is removed; what it told stays. A host that is not polled is
+// forgotten. Flows are still received, so one that sends is back within a minute.
 func (s *Server) removeDevice(r *http.Request) (any, error) {
 	address, err := exporterOf(r.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
 	err = s.deps.Poller.Remove(address)
-	if errors.Is(err, snmp.ErrNoDevice) {
-		names, failed := s.exporterNames(r.Context())
-		if _, known := names[address]; failed == nil && known {
-			return nil, &problem{status: http.StatusConflict, message: "This host is known by its flows: there is no SNMP access to remove."}
-		}
+	if !errors.Is(err, snmp.ErrNoDevice) {
+		return map[string]any{"removed": address, "note": "SNMP access is removed. The host stays in the list, with its names and flows."}, err
 	}
-	return map[string]any{"removed": address}, err
+	names, failed := s.exporterNames(r.Context())
+	if failed != nil {
+		return nil, failed
+	}
+	if _, known := names[address]; !known {
+		return nil, err
+	}
+	if err := s.deps.Inventory.ForgetExporter(r.Context(), address); err != nil {
+		return nil, err
+	}
+	if err := s.deps.RatesChanged(r.Context()); err != nil {
+		return nil, err
+	}
+	return map[string]any{"removed": address, "note": "Its name, its interfaces and what was set for them are forgotten. Its flows stay, and with its next flow it is in the list again."}, nil
 }
 
 // startDiscovery answers POST /api/v1/devices/{id}/discover.

@@ -60,6 +60,11 @@ func (f *fakeInventory) ChangeExporter(_ context.Context, exporter netip.Addr, c
 	return nil
 }
 
+func (f *fakeInventory) ForgetExporter(_ context.Context, exporter netip.Addr) error {
+	f.exporters = slices.DeleteFunc(f.exporters, func(e store.KnownExporter) bool { return e.Address == exporter })
+	return nil
+}
+
 func (f *fakeInventory) Counters(context.Context, netip.Addr, time.Time, time.Time) ([]store.Counter, error) {
 	return f.counters, nil
 }
@@ -89,6 +94,7 @@ func inventoryServer(t *testing.T) (*Server, *fakeInventory, *int) {
 	s.deps.Seen = func(netip.Addr, uint32) (store.Seen, string) {
 		return store.Seen{SamplingRate: 1000}, "uplink"
 	}
+	s.deps.Lost = func(netip.Addr, time.Time, time.Time) float64 { return 0 }
 	s.deps.RatesChanged = func(context.Context) error { changes++; return nil }
 	return s, inventory, &changes
 }
@@ -115,7 +121,8 @@ func TestDevicesAreAddedChangedAndRemoved(t *testing.T) {
 		{"POST", "/api/v1/devices", `{"address":"nowhere","credential":` + v3 + `}`, 422, `"address":"is not an address"`},
 		{"POST", "/api/v1/devices", `{"address":"192.0.2.1","port":161}`, 422, `"credential":"is needed`},
 		{"POST", "/api/v1/devices", `{"address":"192.0.2.6","name":"not polled"}`, 200, `"name":"not polled"`},
-		{"DELETE", "/api/v1/devices/192.0.2.6", "", 409, `known by its flows`},
+		{"DELETE", "/api/v1/devices/192.0.2.6", "", 200, `with its next flow`},
+		{"DELETE", "/api/v1/devices/192.0.2.6", "", 404, `no such device`},
 		{"POST", "/api/v1/devices", `{"address":"192.0.2.1","secret":1}`, 400, `unknown field`},
 		{"POST", "/api/v1/devices", `{"address":"192.0.2.1","port":"x"}`, 422, `"port"`},
 		{"POST", "/api/v1/devices", `{"address":"192.0.2.1","name":"Frankfurt","credential":` + v3 + `}`, 200, `"source":"ui"`},
@@ -131,7 +138,9 @@ func TestDevicesAreAddedChangedAndRemoved(t *testing.T) {
 		{"POST", "/api/v1/devices/192.0.2.77/discover", "", 404, `no such device`},
 		{"DELETE", "/api/v1/devices/192.0.2.9", "", 409, `configuration file`},
 		{"DELETE", "/api/v1/devices/192.0.2.1", "", 200, `"removed":"192.0.2.1"`},
-		{"DELETE", "/api/v1/devices/192.0.2.1", "", 409, `known by its flows`},
+		{"GET", "/api/v1/devices", "", 200, `"name":"FRA","source":"flows"`},
+		{"DELETE", "/api/v1/devices/192.0.2.1", "", 200, `forgotten`},
+		{"DELETE", "/api/v1/devices/192.0.2.1", "", 404, `no such device`},
 		{"DELETE", "/api/v1/devices/192.0.2.99", "", 404, `no such device`},
 	} {
 		code, answer := send(s, step.method, step.path, step.body)
@@ -144,7 +153,7 @@ func TestDevicesAreAddedChangedAndRemoved(t *testing.T) {
 			}
 		}
 	}
-	if inventory.exporters[0].EditedName != "FRA" {
+	if len(inventory.exporters) != 1 || inventory.exporters[0].EditedName != "only a name" {
 		t.Errorf("%+v", inventory.exporters)
 	}
 }

@@ -20,6 +20,7 @@ type inventory interface {
 	EditInterface(ctx context.Context, i store.Interface) error
 	KnownExporters(ctx context.Context) ([]store.KnownExporter, error)
 	ChangeExporter(ctx context.Context, exporter netip.Addr, change func(*store.KnownExporter)) error
+	ForgetExporter(ctx context.Context, exporter netip.Addr) error
 	Counters(ctx context.Context, exporter netip.Addr, from, to time.Time) ([]store.Counter, error)
 	Calibration(ctx context.Context, q store.CalibrationQuery) ([]store.CalibrationRow, error)
 }

@@ -60,6 +60,9 @@ type Dependencies struct {
 	Poller    *snmp.Poller
 	Seen      func(exporter netip.Addr, ifIndex uint32) (seen store.Seen, role string) // what flows tell of an interface, and our guess what it is for
 
+	// Lost returns the share of what an exporter sent in an interval that did not arrive, 0 to 1.
+	Lost func(exporter netip.Addr, from, to time.Time) float64
+
 	Retention    retention                       // may be nil
 	RatesChanged func(ctx context.Context) error // brings sampling rates that operators set to the decoders
 

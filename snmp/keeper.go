@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -216,8 +217,15 @@ func (k *Keeper) keepNames(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	exporters, err := k.store.KnownExporters(ctx)
+	if err != nil {
+		return err
+	}
 	var problems []error
 	for _, n := range names {
+		if !slices.ContainsFunc(exporters, func(e store.KnownExporter) bool { return e.Address == n.Address.Unmap() }) {
+			continue // no flow names it: it is new, or an operator has forgotten it
+		}
 		problems = append(problems, k.keepAnnounced(ctx, n))
 		k.mu.Lock()
 		polled := k.polled[n.Address.Unmap()]

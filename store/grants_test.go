@@ -58,6 +58,7 @@ func TestDocumentedGrants(t *testing.T) {
 		"edit": func() error {
 			return s.EditInterface(t.Context(), Interface{Exporter: netip.MustParseAddr("10.1.0.1"), IfIndex: 1, Edit: InterfaceEdit{Name: "uplink"}})
 		},
+		"forget": func() error { return s.ForgetExporter(t.Context(), netip.MustParseAddr("10.1.0.9")) },
 		"query": func() error {
 			_, err := s.Series(t.Context(), Selection{From: time.Now().Add(-time.Hour), To: time.Now()}, "src_as", 5, 3)
 			return err

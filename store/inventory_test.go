@@ -143,6 +143,19 @@ func TestInventory(t *testing.T) {
 	if want := []KnownExporter{{edge, "Frankfurt", "a router", "edge1", "Frankfurt", 500}}; err != nil || cmp.Diff(want, known, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })) != "" {
 		t.Errorf("%+v %v", known, err)
 	}
+
+	if err := s.ForgetExporter(ctx, edge); err != nil {
+		t.Fatal(err)
+	}
+	known, err = s.KnownExporters(ctx)
+	if all, failed := s.Interfaces(ctx, edge); len(known) != 0 || err != nil || len(all) != 0 || failed != nil {
+		t.Errorf("after it was forgotten: %+v %v %+v %v", known, err, all, failed)
+	}
+	if err := s.AddSeen(ctx, now.Add(-time.Hour)); err != nil { // it sends
+		t.Fatal(err)
+	}
+	walk("xe-0", "xe-1")
+	expect("known again", shown(), "xe-0 about xe-0 ", "xe-1 about xe-1 ")
 }
 
 func TestCalibrationTables(t *testing.T) {

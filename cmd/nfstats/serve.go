@@ -21,6 +21,7 @@ import (
 	"github.com/nfstats/nfstats/configs"
 	"github.com/nfstats/nfstats/decoder/netflow"
 	"github.com/nfstats/nfstats/httpui"
+	"github.com/nfstats/nfstats/snmp"
 	"github.com/nfstats/nfstats/store"
 	"github.com/nfstats/nfstats/store/engine"
 )
@@ -112,6 +113,7 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	if err != nil {
 		return err
 	}
+	losses := snmp.NewLosses(flowCollector.Exporters, logger.Named("snmp"))
 	rates := &samplingRates{store: flows, collector: flowCollector, logger: logger.Named("snmp")}
 	retention, err := store.NewRetention(flows, retentionSettings(cfg), registry, logger.Named("retention"))
 	if err != nil {
@@ -119,7 +121,7 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	}
 	r := &readiness{supervisor: supervisor, store: flows, collector: flowCollector}
 	ui, err := httpui.New(httpui.Config{Listen: cfg.HTTP.Listen, AllowedHosts: cfg.HTTP.AllowedHosts, Version: programVersion(), Access: accessConfig(cfg), Certificate: cfg.HTTP.TLS.Certificate, Key: cfg.HTTP.TLS.Key, Whois: cfg.HTTP.Whois, ReverseDNS: cfg.HTTP.ReverseDNS},
-		httpui.Dependencies{Flows: flows, SQL: readOnlySQL(cfg, flows), Live: flowCollector.Exporters, Templates: flowCollector.Templates, Problems: r.problems, Inventory: flows, Poller: poller, Seen: keeper.Seen, Retention: retention, RatesChanged: rates.sync, Warnings: warnings(flowCollector, networks), Journal: journalStatus(flowCollector), Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http"), LogLevel: level})
+		httpui.Dependencies{Flows: flows, SQL: readOnlySQL(cfg, flows), Live: flowCollector.Exporters, Templates: flowCollector.Templates, Problems: r.problems, Inventory: flows, Poller: poller, Seen: keeper.Seen, Lost: losses.Share, Retention: retention, RatesChanged: rates.sync, Warnings: warnings(flowCollector, networks), Journal: journalStatus(flowCollector), Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http"), LogLevel: level})
 	if err != nil {
 		return err
 	}
@@ -149,6 +151,7 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 		group.Go(func() error { return calibrator.Run(groupCtx) })
 		group.Go(func() error { return retention.Run(groupCtx) })
 		group.Go(func() error { return rates.Run(groupCtx) })
+		group.Go(func() error { return losses.Run(groupCtx) })
 		group.Go(func() error { return store.NewRollups(flows, name, flowCollector.StoredUntil).Run(groupCtx) })
 		notify(systemd.SdNotifyReady, logger)
 		announce(flowCollector, cfg, logger)

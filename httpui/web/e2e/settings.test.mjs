@@ -35,6 +35,11 @@ test('a host is added, edited and deleted; faults stand at the field; secrets ar
   await page.getByRole('button', { name: 'Delete', exact: true }).click();
   await page.getByRole('button', { name: 'Delete edge-two' }).waitFor({ state: 'detached' });
   assert.ok(!(await devices()).find((d) => d.address === '192.0.2.77')?.snmp.configured);
+
+  await page.getByRole('button', { name: 'Forget edge-two' }).click(); // what is left is a name
+  await page.getByRole('button', { name: 'Forget', exact: true }).click();
+  await page.getByRole('row', { name: /edge-two/ }).waitFor({ state: 'detached' });
+  assert.ok(!(await devices()).find((d) => d.address === '192.0.2.77'));
 }, { provoked }));
 
 test('the name of an interface is edited and shown in the charts', async () => {

@@ -63,7 +63,8 @@ const hosts = (page) => panel(page, {
       { name: 'Interfaces', cell: (x) => String(x.snmp.interfaces || '–'), by: (x) => x.snmp.interfaces }, { name: 'Known from', left: true, cell: (x) => ({ config: 'configuration', ui: 'settings', flows: 'its flows' }[x.source] ?? x.source), by: (x) => x.source },
       { name: 'Worth knowing', left: true, cell: (x) => h('span.notes', null, x.snmp.error || x.snmp.description || '') },
       { name: 'Actions', cell: (x) => page.admin && h('span.acts', null, x.snmp.configured && h('button.btn.act-text', { onclick: () => discover(page, x) }, 'Read SNMP data'), button('pencil', `Edit ${x.name || x.address}`, () => host(page, x)),
-        x.source === 'ui' && button('trash-2', `Delete ${x.name || x.address}`, () => confirm('Delete this host?', `The SNMP access of ${x.name || x.address} is forgotten. Flows and names stay.`, 'Delete', () => send('DELETE', `devices/${encodeURIComponent(x.id)}`).then(page.refresh)))) },
+        x.source === 'ui' && button('trash-2', `Delete ${x.name || x.address}`, () => confirm('Delete this host?', `The SNMP access of ${x.name || x.address} is forgotten. Flows and names stay.`, 'Delete', () => send('DELETE', `devices/${encodeURIComponent(x.id)}`).then(page.refresh))),
+        x.source === 'flows' && button('trash-2', `Forget ${x.name || x.address}`, () => confirm('Forget this host?', `The name of ${x.name || x.address}, its interfaces and what was set for them are forgotten. Its flows stay, and with its next flow it is in the list again.`, 'Forget', () => send('DELETE', `devices/${encodeURIComponent(x.id)}`).then(page.refresh)))) },
     ], d.devices));
   } }),
 });
