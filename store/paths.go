@@ -115,24 +115,21 @@ GROUP BY GROUPING SETS (%s) ORDER BY sum(octets) DESC, texts LIMIT %d BY set_num
 // pathsSQL asks for the sums of each path between the largest groups of every
 // layer, which are given as lists.
 func (q *query) pathsSQL(all []layer, columns []string, database string, largest []string) string {
-	selected, names := keys(all)
-	var shown, grouped []string
+	var shown, selected, grouped []string
 	for i, l := range all {
 		value, name := l.expressions(database)
-		named := "0"
-		if largest[i] != "()" {
-			named = fmt.Sprintf("(%s) IN %s", strings.Join(l.keyNames, ", "), largest[i])
-		}
-		shown = append(shown, fmt.Sprintf("toUInt8(%s) AS named_%d, if(named_%[2]d, %[3]s, '') AS value_%[2]d, any(%[4]s) AS name_%[2]d", named, i, value, name))
-		grouped = append(grouped, fmt.Sprintf("named_%d, value_%[1]d", i))
+		shown = append(shown, fmt.Sprintf("named_%d, if(named_%[1]d, %s, ''), if(named_%[1]d, %s, '')", i, value, name))
+		keys, names := l.folded(i, largest[i])
+		selected, grouped = append(selected, keys...), append(grouped, names...)
 	}
 	return fmt.Sprintf(`SELECT %s,
-    sum(octets_sum), sum(variance_sum), sum(octets_calibrated_sum), sum(variance_calibrated_sum), sum(packets_sum), sum(flows_sum), sum(rows_read)
+    %s
 FROM (
-    SELECT %s, %s
+    SELECT %s,
+        %s
     FROM (%s)
     GROUP BY %s
-) GROUP BY %s`, strings.Join(shown, ",\n    "), selected, sums, q.estimated(columns), names, strings.Join(grouped, ", "))
+)`, strings.Join(shown, ",\n    "), strings.Join(sumNames, ", "), strings.Join(selected, ", "), sums, q.estimated(columns), strings.Join(grouped, ", "))
 }
 
 type nodeKey struct {

@@ -152,9 +152,9 @@ func (q *query) rows(columns []string) string {
 	slices.Sort(columns)
 	selected := strings.Join(slices.Compact(columns), ", ")
 	where := q.Filter.SQL(q.bind)
-	const fromMs, toMs = "({from:Int64} * 1000)", "({to:Int64} * 1000)"
+	fromMs, toMs := fmt.Sprintf("toInt64(%d)", q.choice.from*1000), fmt.Sprintf("toInt64(%d)", q.choice.to*1000)
 	if q.choice.table == "flows" {
-		step := "({step:Int64} * 1000)"
+		step := fmt.Sprintf("toInt64(%d)", q.choice.step*1000)
 		switch {
 		case q.calibrated && q.choice.step > calibrationBucket:
 			step = fmt.Sprintf("toInt64(%d)", calibrationBucket*1000)

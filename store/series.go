@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -87,19 +88,16 @@ func (q *query) total() *query {
 // seriesSQL asks for the sums of each point and largest group; all others are one
 // group.
 func (q *query) seriesSQL(l layer, database, largest string) string {
-	selected, names := keys([]layer{l})
 	value, name := l.expressions(database)
-	named := "0"
-	if largest != "()" {
-		named = "(" + names + ") IN " + largest
-	}
-	return fmt.Sprintf(`SELECT toUInt32(point) AS point_number, toUInt8(%s) AS named, if(named, %s, '') AS value, any(%s) AS name,
-    sum(octets_sum), sum(variance_sum), sum(octets_calibrated_sum), sum(variance_calibrated_sum), sum(packets_sum), sum(flows_sum), sum(rows_read)
+	selected, names := l.folded(0, largest)
+	return fmt.Sprintf(`SELECT toUInt32(point), named_0, if(named_0, %s, ''), if(named_0, %s, ''),
+    %s
 FROM (
-    SELECT intDiv(at - {from:Int64}, {step:Int64}) AS point, %s, %s
+    SELECT intDiv(at - {from:Int64}, {step:Int64}) AS point, %s,
+        %s
     FROM (%s)
     GROUP BY point, %s
-) GROUP BY point_number, named, value ORDER BY point_number`, named, value, name, selected, sums, q.estimated(l.columns), names)
+) ORDER BY point`, value, name, strings.Join(sumNames, ", "), strings.Join(selected, ", "), sums, q.estimated(l.columns), strings.Join(names, ", "))
 }
 
 // A seriesMaker gathers the points.

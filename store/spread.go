@@ -21,10 +21,11 @@ const (
 const receptionWindow = (maxLagMs + maxLifetimeMs) / 1000
 
 // endedSQL and startedSQL are where a flow lies by these rules, in Unix
-// milliseconds; its last millisecond is that of endedSQL.
+// milliseconds; its last millisecond is that of endedSQL. startedSQL stands beside
+// endedSQL only, whose names it uses.
 var (
-	endedSQL   = fmt.Sprintf("if(toUnixTimestamp64Milli(time_flow_end) BETWEEN toUnixTimestamp64Milli(time_received) - %d AND toUnixTimestamp64Milli(time_received), toUnixTimestamp64Milli(time_flow_end), toUnixTimestamp64Milli(time_received))", maxLagMs)
-	startedSQL = fmt.Sprintf("(%s - least(greatest(toUnixTimestamp64Milli(time_flow_end) - toUnixTimestamp64Milli(time_flow_start), 0), %d))", endedSQL, maxLifetimeMs)
+	endedSQL   = fmt.Sprintf("(if((toUnixTimestamp64Milli(time_flow_end) AS ms_end) BETWEEN (toUnixTimestamp64Milli(time_received) AS ms_received) - %d AND ms_received, ms_end, ms_received) AS ms_last)", maxLagMs)
+	startedSQL = fmt.Sprintf("(ms_last - least(greatest(ms_end - toUnixTimestamp64Milli(time_flow_start), 0), %d))", maxLifetimeMs)
 )
 
 // spreadSQL returns a query of a table like flows that gives a row for each flow and
@@ -40,7 +41,8 @@ var (
 // buckets is the flow's: with d the lifetime, the first x milliseconds carry
 // ⌊bytes·x/d⌋, written so that nothing exceeds 64 bits: bytes = q·d + r, and
 // ⌊bytes·x/d⌋ = q·x + ⌊r·x/d⌋ with r·x < d². A flow counts once, in the bucket of
-// its end.
+// its end. Both are of the type that the rollups have: of two types in one UNION,
+// ClickHouse makes a Variant, which is slow.
 func spreadSQL(table, columns, where, from, to, step string) string {
 	buckets := fmt.Sprintf("arrayJoin(range(intDiv(greatest(started, %[1]s) - %[1]s, %[3]s), intDiv(least(ended, %[2]s) - 1 - %[1]s, %[3]s) + 1))", from, to, step)
 	if step == "" {
@@ -50,8 +52,8 @@ func spreadSQL(table, columns, where, from, to, step string) string {
     intDiv(%[3]s + bucket * %[5]s, 1000) AS at,
     toUInt64(greatest(started, %[3]s + bucket * %[5]s) - started) AS before,
     toUInt64(least(ended, %[3]s + (bucket + 1) * %[5]s, %[4]s) - started) AS until,
-    intDiv(flow_bytes, lifetime) * (until - before) + intDiv(flow_bytes %% lifetime * until, lifetime) - intDiv(flow_bytes %% lifetime * before, lifetime) AS bytes,
-    intDiv(flow_packets, lifetime) * (until - before) + intDiv(flow_packets %% lifetime * until, lifetime) - intDiv(flow_packets %% lifetime * before, lifetime) AS packets,
+    toUInt64(intDiv(flow_bytes, lifetime) * (until - before) + intDiv(flow_bytes %% lifetime * until, lifetime) - intDiv(flow_bytes %% lifetime * before, lifetime)) AS bytes,
+    toUInt64(intDiv(flow_packets, lifetime) * (until - before) + intDiv(flow_packets %% lifetime * until, lifetime) - intDiv(flow_packets %% lifetime * before, lifetime)) AS packets,
     toUInt64(until = lifetime) AS flows,
     toFloat64(flow_bytes) * flow_bytes / greatest(flow_packets, 1) * (until - before) / lifetime AS bytes_sq
 FROM (

@@ -104,9 +104,9 @@ SOURCE(CLICKHOUSE(USER 'nfstats' PASSWORD 'it\'s' QUERY '
 LAYOUT(COMPLEX_KEY_RANGE_HASHED()) RANGE(MIN valid_from MAX valid_to) LIFETIME(MIN 30 MAX 60);
 
 CREATE TABLE IF NOT EXISTS flows (
-    time_received DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
-    time_flow_start DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
-    time_flow_end DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+    time_received DateTime64(3, 'UTC') CODEC(T64, ZSTD(1)),
+    time_flow_start DateTime64(3, 'UTC') CODEC(T64, ZSTD(1)),
+    time_flow_end DateTime64(3, 'UTC') CODEC(T64, ZSTD(1)),
     type Enum8('NETFLOW_V5' = 1, 'NETFLOW_V9' = 2, 'IPFIX' = 3, 'FLOWTOOLS' = 4, 'NFDUMP' = 5),
     collector LowCardinality(String),
     source LowCardinality(String),
@@ -170,7 +170,7 @@ CREATE TABLE IF NOT EXISTS flows (
 )
 ENGINE = MergeTree
 PARTITION BY date_received
-ORDER BY (toStartOfMinute(time_received), exporter_addr, in_if, out_if)
+ORDER BY (toStartOfMinute(time_received), exporter_addr, in_if, out_if, src_addr)
 TTL toDateTime(time_received) + INTERVAL 10 DAY
 SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000;
 
