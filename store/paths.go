@@ -118,7 +118,7 @@ func (q *query) pathsSQL(all []layer, columns []string, database string, largest
 	var shown, selected, grouped []string
 	for i, l := range all {
 		value, name := l.expressions(database)
-		shown = append(shown, fmt.Sprintf("named_%d, if(named_%[1]d, %s, ''), if(named_%[1]d, %s, '')", i, value, name))
+		shown = append(shown, fmt.Sprintf("named_%[1]d, if(named_%[1]d, %[2]s, ''), if(named_%[1]d, %[3]s, '')", i, value, name))
 		keys, names := l.folded(i, largest[i])
 		selected, grouped = append(selected, keys...), append(grouped, names...)
 	}
