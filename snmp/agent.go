@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 )
 
 // An agent is a device that is being polled. Its goroutine owns the session and
@@ -38,6 +39,8 @@ const (
 	walkAgainAfter = 5 * time.Minute
 	// pollAllUpTo is the number of interfaces up to which a device is polled as a whole.
 	pollAllUpTo = 256
+	// maxGreetings bounds the devices that are asked at the same time whether they answer; each takes a socket.
+	maxGreetings = 1000
 )
 
 func newAgent(p *Poller, d Device) *agent {
@@ -70,11 +73,7 @@ func (a *agent) run(ctx context.Context) {
 			forced = true
 		case <-time.After(wait):
 		}
-		if a.poller.slots.Acquire(ctx, 1) != nil {
-			return
-		}
 		err := a.visit(ctx, forced)
-		a.poller.slots.Release(1)
 		if ctx.Err() != nil {
 			return
 		}
@@ -110,29 +109,53 @@ func (a *agent) note(err error) (failures int) {
 	return a.status.Failures
 }
 
-// visit walks the interfaces where that is due and reads the counters.
+// visit asks the device who it is, and once it has answered for all else. Those
+// that do not answer wait in places of their own, and keep nobody waiting.
 func (a *agent) visit(ctx context.Context, forced bool) (err error) {
-	if a.session == nil {
-		if a.session, err = openSession(ctx, a.device, a.poller.config.Timeout, a.poller.config.Retries); err != nil {
-			a.discovered(0, err, forced)
-			return err
-		}
-	}
 	defer func() {
-		if err != nil { // start anew: the agent may have got another engine ID
+		if err != nil && a.session != nil { // start anew: the agent may have got another engine ID
 			a.session.close()
 			a.session = nil
 		}
 	}()
-	asked := time.Now()
-	system, at, err := a.session.system(ctx)
+	var system System
+	var at reading
+	err = within(ctx, a.poller.greetings, func() error { system, at, err = a.greet(ctx); return err })
 	if err != nil {
 		a.discovered(0, err, forced)
 		return err
 	}
+	return within(ctx, a.poller.slots, func() error { return a.read(ctx, system, at, forced) })
+}
+
+// within runs f as soon as there is a place.
+func within(ctx context.Context, places *semaphore.Weighted, f func() error) error {
+	if err := places.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer places.Release(1)
+	return f()
+}
+
+// greet asks the device who it is.
+func (a *agent) greet(ctx context.Context) (system System, at reading, err error) {
+	if a.session == nil {
+		if a.session, err = openSession(ctx, a.device, a.poller.config.Timeout, a.poller.config.Retries); err != nil {
+			return system, at, err
+		}
+	}
+	asked := time.Now()
+	if system, at, err = a.session.system(ctx); err != nil {
+		return system, at, err
+	}
 	a.mu.Lock()
 	a.status.Latency, a.status.System = time.Since(asked), system
 	a.mu.Unlock()
+	return system, at, nil
+}
+
+// read walks the interfaces where that is due and reads the counters.
+func (a *agent) read(ctx context.Context, system System, at reading, forced bool) error {
 	wanted := a.poller.sink.Wanted(a.device.Address)
 	if at.uptimeMs < a.lastUptimeMs {
 		a.restarted = time.UnixMilli(at.atMs - int64(at.uptimeMs))

@@ -1,6 +1,7 @@
 package snmp
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"slices"
@@ -21,18 +22,22 @@ type fakeAgent struct {
 	silent     bool // instead of tooBig
 	only32     bool // no ifHC counters
 	stuck      bool // the same answer whatever was asked
+	mostOctets int  // answers are cut, about, as by agents that keep to the MTU
+	late       time.Duration
+	host       string // where it listens; "": 127.0.0.1
 
 	uptime atomic.Uint32 // hundredths of a second, added to by every answer
 	asked  atomic.Int64
 	port   uint16
 	oids   []string // in order
+	ids    [][]int  // the same
 	values map[string]gosnmp.SnmpPDU
 }
 
 func (f *fakeAgent) start(t testing.TB) {
 	t.Helper()
 	f.fill()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	conn, err := net.ListenPacket("udp", cmp.Or(f.host, "127.0.0.1")+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +58,7 @@ func (f *fakeAgent) start(t testing.TB) {
 				continue
 			}
 			if answer := f.answer(request); answer != nil {
+				time.Sleep(f.late)
 				if out, err := answer.MarshalMsg(); err == nil {
 					conn.WriteTo(out, from)
 				}
@@ -84,6 +90,13 @@ func (f *fakeAgent) fill() {
 		set(ifXEntry+".6."+index, gosnmp.Counter64, uint64(i)<<40)
 		set(ifXEntry+".10."+index, gosnmp.Counter64, uint64(i)<<41)
 		set(ifXEntry+".15."+index, gosnmp.Gauge32, uint32(1000))
+		for _, column := range []string{".7", ".8", ".9", ".11", ".12", ".13"} { // packets
+			set(ifXEntry+column+"."+index, gosnmp.Counter64, uint64(i)<<30)
+		}
+		set(ifEntry+".7."+index, gosnmp.Integer, 1)
+		set(ifEntry+".13."+index, gosnmp.Counter32, uint32(i))
+		set(ifEntry+".19."+index, gosnmp.Counter32, uint32(i))
+		set(ifXEntry+".19."+index, gosnmp.TimeTicks, uint32(0))
 		if i%2 == 0 { // a sparse column
 			set(ifXEntry+".18."+index, gosnmp.OctetString, []byte("customer "+index))
 		}
@@ -91,18 +104,19 @@ func (f *fakeAgent) fill() {
 	for oid := range f.values {
 		f.oids = append(f.oids, oid)
 	}
-	slices.SortFunc(f.oids, compareOIDs)
+	slices.SortFunc(f.oids, func(a, b string) int { return slices.Compare(numbers(a), numbers(b)) })
+	for _, oid := range f.oids {
+		f.ids = append(f.ids, numbers(oid))
+	}
 }
 
-func compareOIDs(a, b string) int {
-	number := func(s string) (numbers []int) {
-		for part := range strings.SplitSeq(strings.TrimPrefix(s, "."), ".") {
-			n, _ := strconv.Atoi(part)
-			numbers = append(numbers, n)
-		}
-		return numbers
+// numbers returns the parts of an OID.
+func numbers(oid string) (parts []int) {
+	for part := range strings.SplitSeq(strings.TrimPrefix(oid, "."), ".") {
+		n, _ := strconv.Atoi(part)
+		parts = append(parts, n)
 	}
-	return slices.Compare(number(a), number(b))
+	return parts
 }
 
 func (f *fakeAgent) answer(request *gosnmp.SnmpPacket) *gosnmp.SnmpPacket {
@@ -140,21 +154,29 @@ func (f *fakeAgent) bulk(request, answer *gosnmp.SnmpPacket) {
 			at[i] = ifXEntry + "." + strings.Split(strings.TrimPrefix(v.Name, ifXEntry+"."), ".")[0]
 		}
 	}
+	next := make([]int, len(at))
+	for i, oid := range at {
+		var found bool
+		if next[i], found = slices.BinarySearchFunc(f.ids, numbers(oid), slices.Compare); found {
+			next[i]++
+		}
+	}
+	size := 0
 	for r := range max(1, int(request.MaxRepetitions)) {
 		for i := range at {
 			if r > 0 && i < int(request.NonRepeaters) {
 				continue
 			}
-			next, found := slices.BinarySearchFunc(f.oids, at[i], compareOIDs)
-			if found {
-				next++
-			}
-			if next == len(f.oids) {
+			if next[i] == len(f.oids) {
 				answer.Variables = append(answer.Variables, gosnmp.SnmpPDU{Name: at[i], Type: gosnmp.EndOfMibView})
 				continue
 			}
-			at[i] = f.oids[next]
+			at[i] = f.oids[next[i]]
+			next[i]++
 			answer.Variables = append(answer.Variables, f.values[at[i]])
+		}
+		if size += 25 * len(at); f.mostOctets > 0 && size > f.mostOctets {
+			return
 		}
 	}
 }

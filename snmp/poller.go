@@ -21,7 +21,7 @@ type Config struct {
 	DiscoveryInterval time.Duration // between two walks of the interfaces
 	Timeout           time.Duration // of a request
 	Retries           int           // of a request
-	Concurrency       int           // devices visited at the same time
+	Concurrency       int           // devices read at the same time
 	File              string        // keeps the devices that are added
 	Devices           []Device      // of the configuration
 }
@@ -44,12 +44,13 @@ var ErrFromConfig = errors.New("this device stands in the configuration file: ch
 
 // A Poller polls devices.
 type Poller struct {
-	config  Config
-	sink    Sink
-	logger  *zap.Logger
-	metrics *metrics
-	slots   *semaphore.Weighted
-	changed chan struct{}
+	config    Config
+	sink      Sink
+	logger    *zap.Logger
+	metrics   *metrics
+	greetings *semaphore.Weighted // of devices that have yet to answer
+	slots     *semaphore.Weighted // of devices that are read
+	changed   chan struct{}
 
 	mu     sync.Mutex
 	agents map[netip.Addr]*agent
@@ -65,7 +66,7 @@ func New(config Config, sink Sink, registry prometheus.Registerer, logger *zap.L
 	if config.Interval < time.Second || config.DiscoveryInterval < config.Interval || config.Timeout <= 0 || config.Retries < 0 || config.Concurrency < 1 {
 		return nil, fmt.Errorf("configure SNMP: intervals, timeout and concurrency must be positive (%+v)", config)
 	}
-	p := &Poller{config: config, sink: sink, logger: logger, slots: semaphore.NewWeighted(int64(config.Concurrency)),
+	p := &Poller{config: config, sink: sink, logger: logger, greetings: semaphore.NewWeighted(maxGreetings), slots: semaphore.NewWeighted(int64(config.Concurrency)),
 		changed: make(chan struct{}, 1), agents: map[netip.Addr]*agent{}}
 	p.metrics = &metrics{
 		polls:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "nfstats_snmp_polls_total", Help: "Visits of SNMP agents, by result."}, []string{"result"}),

@@ -19,15 +19,20 @@ var errNoAnswer = errors.New("no answer: the address, the port or the community 
 
 // A session speaks with one agent. It belongs to one goroutine.
 type session struct {
-	client *gosnmp.GoSNMP
-	rows   uint32 // asked for at once; adapts to what the agent can answer
-	most   uint32 // rows that it may grow to
+	client  *gosnmp.GoSNMP
+	unwatch func() bool
+	retries int    // of a request
+	rows    uint32 // asked for at once; adapts to what the agent can answer
+	most    uint32 // rows that it may grow to
+	good    int    // answers since most was last changed
 }
 
 // Bounds of a session.
 const (
 	startRows = 10
 	maxRows   = 25
+	// growAfter is how many good answers it takes to try larger ones again: what was too large may have been a lost datagram.
+	growAfter = 1000
 	// maxAsked bounds the requests of one walk: a table of 50,000 rows one by one.
 	maxAsked = 50_000
 )
@@ -40,14 +45,19 @@ func openSession(ctx context.Context, d Device, timeout time.Duration, retries i
 	if err := client.Connect(); err != nil {
 		return nil, fmt.Errorf("open a socket to %s: %w", d.host(), err)
 	}
-	return &session{client: client, rows: startRows, most: maxRows}, nil
+	conn := client.Conn
+	return &session{client: client, retries: retries, rows: startRows, most: maxRows,
+		unwatch: context.AfterFunc(ctx, func() { conn.Close() })}, nil // who waits for an answer waits no longer
 }
 
-func (s *session) close() { s.client.Conn.Close() }
+func (s *session) close() {
+	s.unwatch()
+	s.client.Conn.Close()
+}
 
 // get asks for single values. A value that the agent does not have is nil.
 func (s *session) get(ctx context.Context, oids ...string) ([]any, error) {
-	s.client.Context = ctx
+	s.client.Context, s.client.Retries = ctx, s.retries
 	answer, err := s.client.Get(oids)
 	if err != nil {
 		return nil, explain(err)
@@ -146,10 +156,16 @@ func (s *session) bulk(ctx context.Context, columns []string, after uint32) (row
 	}
 	s.client.Context = ctx
 	for {
+		if s.client.Retries = s.retries; s.rows > 1 {
+			s.client.Retries = 0 // asking for less is another try
+		}
 		answer, err := s.client.GetBulk(oids, 1, s.rows)
 		at := time.Now().UnixMilli()
 		switch {
 		case err == nil && answer.Error == gosnmp.NoError && len(answer.Variables) > len(columns):
+			if s.good++; s.good >= growAfter {
+				s.most, s.good = min(2*s.most, maxRows), 0
+			}
 			s.rows = min(s.rows+1, s.most)
 			rows, reached, end = readRows(answer.Variables, columns, after, at)
 			if !end && reached <= after {
@@ -160,7 +176,7 @@ func (s *session) bulk(ctx context.Context, columns []string, after uint32) (row
 			return nil, after, false, context.Cause(ctx)
 		case s.rows > 1: // some agents fall silent, or err, where an answer would be too big
 			s.rows /= 2
-			s.most = s.rows
+			s.most, s.good = s.rows, 0
 		case err != nil:
 			return nil, after, false, explain(err)
 		default:

@@ -30,12 +30,12 @@ func TestTablesOfAllKindsOfAgents(t *testing.T) {
 			}
 			last := found[len(found)-1]
 			index := uint32(3 * agent.interfaces)
-			want := Interface{IfIndex: index, Name: fmt.Sprintf("name%d", index), Type: 6, Speed: 1_000_000_000, OperStatus: 1}
+			want := Interface{IfIndex: index, Name: fmt.Sprintf("name%d", index), Type: 6, Speed: 1_000_000_000, AdminStatus: 1, OperStatus: 1}
 			if agent.interfaces%2 == 0 {
 				want.Description = fmt.Sprintf("customer %d", index)
 			}
 			if agent.only32 {
-				want.Name, want.Speed, want.Description = fmt.Sprintf("descr%d", index), 100_000_000, ""
+				want.Name, want.Speed, want.Description, want.AdminStatus = fmt.Sprintf("descr%d", index), 100_000_000, "", 0
 			}
 			if last != want {
 				t.Errorf("%+v, want %+v", last, want)
