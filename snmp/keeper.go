@@ -223,14 +223,12 @@ func (k *Keeper) keepNames(ctx context.Context) error {
 	}
 	var problems []error
 	for _, n := range names {
-		if !slices.ContainsFunc(exporters, func(e store.KnownExporter) bool { return e.Address == n.Address.Unmap() }) {
-			continue // no flow names it: it is new, or an operator has forgotten it
-		}
 		problems = append(problems, k.keepAnnounced(ctx, n))
 		k.mu.Lock()
 		polled := k.polled[n.Address.Unmap()]
 		k.mu.Unlock()
-		if polled || len(n.Interfaces) == 0 {
+		isKnown := slices.ContainsFunc(exporters, func(e store.KnownExporter) bool { return e.Address == n.Address.Unmap() })
+		if polled || len(n.Interfaces) == 0 || !isKnown { // no flow names it yet, or an operator has forgotten it
 			continue
 		}
 		known, err := k.store.Interfaces(ctx, n.Address)
