@@ -10,6 +10,7 @@ type Config struct {
 	ASN       ASN       `mapstructure:"asn"`
 	SNMP      SNMP      `mapstructure:"snmp"`
 	HTTP      HTTP      `mapstructure:"http"`
+	Import    Import    `mapstructure:"import"`
 	Store     Store     `mapstructure:"store"`
 	Log       Log       `mapstructure:"log"`
 }
@@ -68,6 +69,11 @@ type HTTP struct {
 	Whois         string      `mapstructure:"whois"`       // host:port, "" for none
 	ReverseDNS    bool        `mapstructure:"reverse_dns"` // ask the DNS for names of addresses
 	TLS           TLS         `mapstructure:"tls"`
+}
+
+// Import configures the import of archives in the web UI.
+type Import struct {
+	Folder string `mapstructure:"folder"` // absolute path, "" for off
 }
 
 // Store configures ClickHouse.

@@ -139,6 +139,7 @@ func TestValidate(t *testing.T) {
 		{"OK two hosts", func(c *Config) { c.Store.ClickHouse = "clickhouse://u:p@a:9000,b:9000" }, ""},
 		{"journal", func(c *Config) { c.Collector.Journal.MaxSize = 1 << 20 }, "key collector.journal.max_size"},
 		{"override without rate", func(c *Config) { c.Decoder.SamplingOverrides = make([]SamplingOverride, 1) }, "key decoder.sampling_overrides: entry 1"},
+		{"relative folder of imports", func(c *Config) { c.Import.Folder = "archives" }, "key import.folder"},
 		{"AS source", func(c *Config) { c.ASN.Source = "whois" }, "key asn.source"},
 		{"no AS database", func(c *Config) { c.ASN.Source = "database" }, "key asn.database: is empty"},
 		{"fields", func(c *Config) { c.Decoder.MaxFields = 0 }, "key decoder.max_fields"},

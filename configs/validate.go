@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -56,6 +57,9 @@ func (c *Config) Validate() error {
 	c.ASN.validate(check)
 	c.SNMP.validate(check)
 	c.HTTP.validate(check)
+	if c.Import.Folder != "" && !filepath.IsAbs(c.Import.Folder) {
+		check("import.folder", fmt.Errorf("%q is not an absolute path", c.Import.Folder))
+	}
 	if !databaseName.MatchString(c.Store.Database) {
 		check("store.database", fmt.Errorf("%q is not a name of letters, digits and underscores", c.Store.Database))
 	}

@@ -138,6 +138,9 @@ var public = map[string]bool{"GET /assets/": true, "GET /login": true, "POST /ap
 // reading are the routes that change nothing though their method is not GET.
 var reading = map[string]bool{"POST /api/v1/sql": true, "POST /api/v1/login": true, "POST /api/v1/logout": true}
 
+// private are the routes that only admins may read: they show names of files.
+var private = map[string]bool{"GET /api/v1/imports": true, "GET /api/v1/imports/files": true, "GET /api/v1/imports/jobs": true}
+
 // guarded lets requests through to whom they are allowed. It decides by the
 // route that will serve the request and not by the path's text, and what is not
 // known to be public is not.
@@ -147,8 +150,10 @@ func (s *Server) guarded(mux *http.ServeMux) http.Handler {
 		writes := r.Method != http.MethodGet && r.Method != http.MethodHead && !reading[route]
 		who := s.gate.identify(r)
 		switch {
-		case public[route], who.Role == Admin, who.Role == Viewer && !writes, route == "GET /metrics" && s.measures(r):
+		case public[route], who.Role == Admin, who.Role == Viewer && !writes && !private[route], route == "GET /metrics" && s.measures(r):
 			mux.ServeHTTP(w, r)
+		case who.Role == Viewer && private[route]:
+			s.fail(w, r, http.StatusForbidden, "Only an admin may see this.")
 		case who.Role == Viewer:
 			s.fail(w, r, http.StatusForbidden, "You may look, not change. An admin can do this.")
 		case !writes && !strings.HasPrefix(r.URL.Path, "/api/") && route != "GET /metrics" && len(s.gate.users) > 0:

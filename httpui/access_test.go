@@ -107,6 +107,13 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"OPTIONS", "/api/v1/status", "", "", 401},
 		{"POST", "/api/v1/devices", "", "", 401},
 		{"POST", "/api/v1/devices", "Cookie", viewer, 403},
+		{"POST", "/api/v1/imports", "Cookie", viewer, 403},
+		{"DELETE", "/api/v1/imports/1", "Cookie", viewer, 403},
+		{"GET", "/api/v1/imports", "Cookie", viewer, 403}, // names of files
+		{"HEAD", "/api/v1/imports", "Cookie", viewer, 403},
+		{"GET", "/api/v1/imports/files", "Cookie", viewer, 403},
+		{"GET", "/api/v1/imports/jobs", "Cookie", viewer, 403},
+		{"GET", "/api/v1/imports", "Cookie", admin, 404}, // this server has none
 		{"POST", "/api/v1/devices", "Authorization", "Bearer " + testToken, 403},
 		{"DELETE", "/api/v1/devices/192.0.2.1", "Cookie", viewer, 403},
 		{"PATCH", "/api/v1/interfaces/192.0.2.1/1", "Cookie", viewer, 403},

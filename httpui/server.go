@@ -22,6 +22,7 @@ import (
 	"github.com/nfstats/nfstats/decoder/netflow"
 	"github.com/nfstats/nfstats/snmp"
 	"github.com/nfstats/nfstats/store"
+	"github.com/nfstats/nfstats/store/archives"
 )
 
 // Config says where and how the pages are served.
@@ -64,6 +65,7 @@ type Dependencies struct {
 	Lost func(exporter netip.Addr, from, to time.Time) float64
 
 	Retention    retention                       // may be nil
+	Imports      *archives.Jobs                  // may be nil
 	RatesChanged func(ctx context.Context) error // brings sampling rates that operators set to the decoders
 
 	Addresses func() []netip.AddrPort            // where flows are received
@@ -156,6 +158,12 @@ func (s *Server) routes(files *assets, page, loginPage []byte) http.Handler {
 	mux.HandleFunc("DELETE /api/v1/devices/{id}", s.change(s.removeDevice))
 	mux.HandleFunc("GET /api/v1/devices/{id}/discover", s.api(s.discovery))
 	mux.HandleFunc("POST /api/v1/devices/{id}/discover", s.change(s.startDiscovery))
+	mux.HandleFunc("GET /api/v1/imports", s.api(s.imports))
+	mux.HandleFunc("POST /api/v1/imports", s.change(s.startImport))
+	mux.HandleFunc("DELETE /api/v1/imports/{id}", s.change(s.forgetImport))
+	mux.HandleFunc("GET /api/v1/imports/files", s.api(s.importFiles))
+	mux.HandleFunc("GET /api/v1/imports/jobs", s.api(s.importJobs))
+	mux.HandleFunc("DELETE /api/v1/imports/jobs/{id}", s.change(s.cancelImport))
 	mux.HandleFunc("/api/v1/calibration", s.api(s.calibration))
 	mux.HandleFunc("POST /api/v1/calibration/accept", s.change(s.acceptRate))
 	mux.HandleFunc("/api/", s.api(func(*http.Request) (any, error) { return nil, notFound("There is no such API.") }))

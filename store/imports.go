@@ -18,6 +18,9 @@ const (
 	ImportForgotten = "forgotten" // it was in and was removed
 )
 
+// ErrNoImport is returned for an ID that is not, or no longer, of an import.
+var ErrNoImport = errors.New("there is no import")
+
 // Import is an archive file that was imported.
 type Import struct {
 	ID      string // digest of the file's content; column source of its flows
@@ -38,9 +41,27 @@ func (i *Import) destinations() []any {
 	return []any{&i.ID, &i.Attempt, &i.Path, &i.Format, &i.State, &i.Error, &i.Flows, &i.Packets, &i.Bytes, &i.FirstFlow, &i.LastFlow, &i.UpdatedAt}
 }
 
-// Imports returns all imports, the newest first.
-func (s *Store) Imports(ctx context.Context) ([]Import, error) {
-	rows, err := s.conn.Query(ctx, "SELECT "+importColumns+" FROM imports FINAL ORDER BY updated_at DESC, id")
+// ImportTotals are of the imports that are in.
+type ImportTotals struct {
+	Files, Flows, Packets, Bytes uint64
+}
+
+// ImportTotals returns the totals of all imports but forgotten ones.
+func (s *Store) ImportTotals(ctx context.Context) (t ImportTotals, err error) {
+	row := s.conn.QueryRow(ctx, "SELECT count(), sum(flows), sum(packets), sum(bytes) FROM imports FINAL WHERE state != 'forgotten'")
+	if err := row.Scan(&t.Files, &t.Flows, &t.Packets, &t.Bytes); err != nil {
+		return t, fmt.Errorf("add up imports: %w", err)
+	}
+	return t, nil
+}
+
+// Imports returns the newest imports, the newest first; limit 0 is all.
+func (s *Store) Imports(ctx context.Context, limit int) ([]Import, error) {
+	statement := "SELECT " + importColumns + " FROM imports FINAL ORDER BY updated_at DESC, id"
+	if limit > 0 {
+		statement += fmt.Sprintf(" LIMIT %d", limit)
+	}
+	rows, err := s.conn.Query(ctx, statement)
 	if err != nil {
 		return nil, fmt.Errorf("list imports: %w", err)
 	}
@@ -94,7 +115,7 @@ func (s *Store) ForgetImport(ctx context.Context, id string) (Import, error) {
 		return Import{}, err
 	}
 	if i.Attempt == 0 || i.State == ImportForgotten {
-		return Import{}, fmt.Errorf("there is no import %s (nfstats import list shows them)", id)
+		return Import{}, fmt.Errorf("%w %s (nfstats import list shows them)", ErrNoImport, id)
 	}
 	if err := s.removeSource(ctx, id); err != nil {
 		return Import{}, err

@@ -67,7 +67,7 @@ func TestImportsAreForgottenAndComeAgain(t *testing.T) {
 	}
 	put("one", i.Attempt)
 	expect("one", 10)
-	all, err := s.Imports(ctx)
+	all, err := s.Imports(ctx, 0)
 	if err != nil || len(all) != 2 || all[0].ID != "one" || all[0].State != ImportDone || all[0].FirstFlow.Unix() != 1700000000 {
 		t.Errorf("%+v, %v", all, err)
 	}

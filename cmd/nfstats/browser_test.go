@@ -20,7 +20,16 @@ func TestPageInBrowser(t *testing.T) {
 	if !exists(webDir + "/node_modules/playwright-core") {
 		lacking(t, "no playwright-core (make web-tools fetches it)")
 	}
-	d, empty := newDaemon(t), newDaemon(t)
+	archived := t.TempDir()
+	if err := os.Mkdir(filepath.Join(archived, "2026"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	flowToolsFile(t, filepath.Join(archived, "2026", "ft-whole"), 40)
+	flowToolsFile(t, filepath.Join(archived, "2026", "ft-cut"), 20)
+	if err := os.Truncate(filepath.Join(archived, "2026", "ft-cut"), 24+64*15+3); err != nil {
+		t.Fatal(err)
+	}
+	d, empty := newDaemon(t, "NFSTATS_IMPORT_FOLDER="+archived), newDaemon(t)
 	d.start()
 	empty.start()
 	for i, exporter := range []string{"127.0.0.7", "127.0.0.8"} {

@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
-	"net/netip"
 	"os"
 	"runtime"
 	"text/tabwriter"
@@ -18,40 +15,18 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/nfstats/nfstats/configs"
-	"github.com/nfstats/nfstats/decoder"
-	"github.com/nfstats/nfstats/decoder/archive"
-	"github.com/nfstats/nfstats/decoder/flowtools"
-	"github.com/nfstats/nfstats/decoder/nfdump"
 	"github.com/nfstats/nfstats/store"
+	"github.com/nfstats/nfstats/store/archives"
+	"github.com/nfstats/nfstats/store/ipas"
 )
 
-// An archiveReader reads one archive file of either format.
-type archiveReader interface {
-	Read(b *decoder.Batch, maxRows int) (int, error)
-	Totals() archive.Totals
-	Offset() int64
-	Warnings() []string
-}
-
-// importOptions are the flags of an import.
-type importOptions struct {
-	format       string
-	exporter     string
-	sampling     uint32
-	since, until string
-	mapping      string
-	dryRun       bool
-	watch        bool
-	parallel     int
-}
-
-// importPlan is what importOptions mean.
-type importPlan struct {
-	format           string
-	open             func(r io.Reader, name string) (archiveReader, error)
-	sinceMs, untilMs int64 // end of the flow, half open; 0 for no limit
-	mapping          *mapping
-	digest           string // of all that changes what comes in
+// importFlags are those of an import.
+type importFlags struct {
+	archives.Options
+	mapping  string // path
+	dryRun   bool
+	watch    bool
+	parallel int
 }
 
 func newImportCommand(file *string) *cobra.Command {
@@ -81,7 +56,7 @@ also after an interruption, yields each flow once.`,
 		},
 	}
 	parent.Flags().StringVar(&forget, "forget", "", "remove the flows of the import with this `ID`; the file can then be imported again")
-	parent.AddCommand(newImportFormatCommand(file, "flow-tools"), newImportFormatCommand(file, "nfdump"), &cobra.Command{
+	parent.AddCommand(newImportFormatCommand(file, archives.FlowTools), newImportFormatCommand(file, archives.Nfdump), &cobra.Command{
 		Use: "list", Short: "List what has been imported", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withStore(cmd.Context(), *file, func(ctx context.Context, _ *configs.Config, flows *store.Store) error {
@@ -93,42 +68,20 @@ also after an interruption, yields each flow once.`,
 }
 
 func newImportFormatCommand(file *string, format string) *cobra.Command {
-	o := importOptions{format: format}
+	o := importFlags{Options: archives.Options{Format: format}}
 	cmd := &cobra.Command{
 		Use:   format + " PATH...",
 		Short: "Import files and folders written by " + format,
 		Long: "Import files, folders with all below them, and patterns of files written by " + format + ".\n" +
 			"- is standard input. Files that a collector still writes are skipped.",
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, paths []string) error {
-			plan, err := o.plan()
-			if err != nil {
-				return err
-			}
-			run := &importRun{plan: plan, parallel: o.parallel, progress: newProgress(cmd.ErrOrStderr()), out: cmd.OutOrStdout(), stdin: cmd.InOrStdin()}
-			if o.dryRun {
-				return run.files(cmd.Context(), paths)
-			}
-			return withStore(cmd.Context(), *file, func(ctx context.Context, cfg *configs.Config, flows *store.Store) error {
-				run.flows = flows
-				if run.retention, err = store.NewRetention(flows, retentionSettings(cfg), prometheus.NewRegistry(), zap.NewNop()); err != nil {
-					return err
-				}
-				if run.collector, err = collectorName(cfg); err != nil {
-					return err
-				}
-				if o.watch {
-					return run.watch(ctx, paths)
-				}
-				return run.files(ctx, paths)
-			})
-		},
+		RunE: func(cmd *cobra.Command, paths []string) error { return o.run(cmd, *file, paths) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.exporter, "exporter", "", "`address` of the exporter, for flows whose file does not tell it")
-	f.Uint32Var(&o.sampling, "sampling", 1, "one packet in `N` was seen, for flows that the collector has not scaled already")
-	f.StringVar(&o.since, "since", "", "only flows that ended at this `time` (2025-03-01 or 2025-03-01T12:00:00Z, UTC) or later")
-	f.StringVar(&o.until, "until", "", "only flows that ended before this `time`")
+	f.StringVar(&o.Exporter, "exporter", "", "`address` of the exporter, for flows whose file does not tell it")
+	f.Uint32Var(&o.Sampling, "sampling", 1, "one packet in `N` was seen, for flows that the collector has not scaled already")
+	f.StringVar(&o.Since, "since", "", "only flows that ended at this `time` (2025-03-01 or 2025-03-01T12:00:00Z, UTC) or later")
+	f.StringVar(&o.Until, "until", "", "only flows that ended before this `time`")
 	f.StringVar(&o.mapping, "mapping", "", "`file` with lines 'exporter OLD NEW' and 'interface EXPORTER OLD NEW'")
 	f.BoolVar(&o.dryRun, "dry-run", false, "read the files and tell what would come in")
 	f.BoolVar(&o.watch, "watch", false, "go on and import files as a collector finishes them")
@@ -136,65 +89,74 @@ func newImportFormatCommand(file *string, format string) *cobra.Command {
 	return cmd
 }
 
-// plan checks the flags.
-func (o *importOptions) plan() (*importPlan, error) {
-	p := &importPlan{format: o.format, mapping: &mapping{}}
-	var exporter decoder.Addr
-	if o.exporter != "" {
-		a, err := netip.ParseAddr(o.exporter)
+// run imports paths.
+func (o *importFlags) run(cmd *cobra.Command, file string, paths []string) error {
+	plan, err := o.plan()
+	if err != nil {
+		return err
+	}
+	progress := newTerminal(cmd.ErrOrStderr(), o.dryRun || o.watch)
+	importer := &archives.Importer{Plan: plan, Parallel: o.parallel, Progress: progress.progress(), Open: os.Open, Stdin: cmd.InOrStdin()}
+	importAll := func(ctx context.Context) error {
+		files, err := archives.Find(paths, importer.Progress.Skip)
 		if err != nil {
-			return nil, fmt.Errorf("--exporter: %w", err)
+			return err
 		}
-		exporter = a.As16()
+		err = importer.Run(ctx, files)
+		progress.wipe()
+		fmt.Fprintln(cmd.OutOrStdout(), importer.Progress.State().Summary(o.dryRun))
+		return err
 	}
-	var err error
-	if p.sinceMs, err = parseTime(o.since); err != nil {
-		return nil, fmt.Errorf("--since: %w", err)
+	if o.dryRun {
+		return importAll(cmd.Context())
 	}
-	if p.untilMs, err = parseTime(o.until); err != nil {
-		return nil, fmt.Errorf("--until: %w", err)
-	}
-	if o.parallel < 1 || o.sampling < 1 {
-		return nil, errors.New("--parallel and --sampling are at least 1")
+	return withStore(cmd.Context(), file, func(ctx context.Context, cfg *configs.Config, flows *store.Store) error {
+		importer.Flows = flows
+		if importer.Retention, err = store.NewRetention(flows, retentionSettings(cfg), prometheus.NewRegistry(), zap.NewNop()); err != nil {
+			return err
+		}
+		if importer.Collector, err = collectorName(cfg); err != nil {
+			return err
+		}
+		if importer.Networks, err = openNetworks(cfg.ASN, zap.NewNop()); err != nil {
+			return err
+		}
+		if problem := importer.Networks.Problem(); problem != "" {
+			fmt.Fprintln(cmd.ErrOrStderr(), problem)
+		}
+		if o.watch {
+			return importer.Watch(ctx, paths)
+		}
+		return importAll(ctx)
+	})
+}
+
+// plan checks the flags.
+func (o *importFlags) plan() (*archives.Plan, error) {
+	if o.parallel < 1 {
+		return nil, errors.New("--parallel is at least 1")
 	}
 	if o.watch && o.dryRun {
 		return nil, errors.New("--watch and --dry-run do not go together")
 	}
-	var text []byte
 	if o.mapping != "" {
-		if text, err = os.ReadFile(o.mapping); err != nil {
+		text, err := os.ReadFile(o.mapping)
+		if err != nil {
 			return nil, fmt.Errorf("read the mapping: %w", err)
 		}
-		if p.mapping, err = parseMapping(string(text)); err != nil {
-			return nil, fmt.Errorf("%s: %w", o.mapping, err)
-		}
+		o.Mapping = string(text)
 	}
-	if o.format == "nfdump" {
-		p.open = func(r io.Reader, name string) (archiveReader, error) {
-			return nfdump.Open(r, name, nfdump.Options{Exporter: exporter, SamplingRate: o.sampling})
-		}
-	} else {
-		p.open = func(r io.Reader, name string) (archiveReader, error) {
-			return flowtools.Open(r, name, flowtools.Options{Exporter: exporter, SamplingRate: o.sampling})
-		}
+	plan, err := archives.NewPlan(o.Options)
+	if wrong, ok := errors.AsType[*archives.OptionError](err); ok {
+		return nil, fmt.Errorf("--%s %w", wrong.Option, wrong.Err)
 	}
-	sum := fnv.New64a()
-	fmt.Fprint(sum, o.format, "\n", exporter, "\n", o.sampling, "\n", p.sinceMs, "\n", p.untilMs, "\n", string(text))
-	p.digest = hex.EncodeToString(sum.Sum(nil))
-	return p, nil
+	return plan, err
 }
 
-// parseTime returns Unix milliseconds, 0 for no text.
-func parseTime(text string) (int64, error) {
-	if text == "" {
-		return 0, nil
-	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02"} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t.UnixMilli(), nil
-		}
-	}
-	return 0, fmt.Errorf("%q is no time such as 2025-03-01 or 2025-03-01T12:00:00Z", text)
+// newImports returns the imports of the web UI. They read one file at a time:
+// the daemon has flows to receive.
+func newImports(cfg *configs.Config, collector string, flows *store.Store, retention *store.Retention, networks *ipas.Database, logger *zap.Logger) *archives.Jobs {
+	return archives.NewJobs(archives.JobsConfig{Folder: cfg.Import.Folder, Collector: collector, Parallel: 1}, flows, retention, networks, logger)
 }
 
 // withStore runs do with the tables of the configured ClickHouse.
@@ -220,15 +182,18 @@ func withStore(ctx context.Context, file string, do func(ctx context.Context, cf
 }
 
 func listImports(ctx context.Context, flows *store.Store, out io.Writer) error {
-	all, err := flows.Imports(ctx)
+	all, err := flows.Imports(ctx, 0)
 	if err != nil {
 		return err
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tSTATE\tFLOWS\tPACKETS\tBYTES\tFIRST\tLAST\tFORMAT\tFILE")
 	for _, i := range all {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\n", i.ID, i.State, i.Flows, i.Packets, i.Bytes,
-			i.FirstFlow.UTC().Format(time.RFC3339), i.LastFlow.UTC().Format(time.RFC3339), i.Format, i.Path)
+		first, last := "-", "-"
+		if i.Flows > 0 {
+			first, last = i.FirstFlow.UTC().Format(time.RFC3339), i.LastFlow.UTC().Format(time.RFC3339)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\n", i.ID, i.State, i.Flows, i.Packets, i.Bytes, first, last, i.Format, i.Path)
 		if i.Error != "" {
 			fmt.Fprintf(w, "\t%s\n", i.Error)
 		}

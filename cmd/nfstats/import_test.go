@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,9 +16,14 @@ import (
 // that ended an hour ago, each of 2 packets and 100 octets.
 func flowToolsFile(t *testing.T, path string, records int) {
 	t.Helper()
+	flowToolsFileOf(t, path, records, time.Now().Add(-time.Hour))
+}
+
+func flowToolsFileOf(t *testing.T, path string, records int, end time.Time) {
+	t.Helper()
 	le := binary.LittleEndian
 	file := []byte{0xcf, 0x10, 1, 3, 24, 0, 0, 0, 2, 0, 2, 0, 5, 0, 8, 0, 4, 0, 1, 0, 0, 0, 0, 0}
-	ended := uint32(time.Now().Add(-time.Hour).Unix())
+	ended := uint32(end.Unix())
 	for i := range records {
 		r := make([]byte, 64)
 		le.PutUint32(r, ended)
@@ -135,7 +141,7 @@ func TestImportThatIsKilledYieldsEachFlowOnce(t *testing.T) {
 	d := newDaemon(t)
 	d.start()
 	path := filepath.Join(t.TempDir(), "ft")
-	const records = 5 * importBlockRows
+	const records = 500_000
 	flowToolsFile(t, path, records)
 	killed := d.command("import", "flow-tools", path)
 	if err := killed.Start(); err != nil {
@@ -163,5 +169,112 @@ func TestImportThatIsKilledYieldsEachFlowOnce(t *testing.T) {
 	}
 	if got := d.scalar("SELECT DISTINCT sampling_rate FROM flows"); got != "3" {
 		t.Errorf("sampling rates %s", got)
+	}
+}
+
+// What is older than the tables keep comes in with a warning, and with the AS
+// numbers of the database, as live flows do.
+func TestImportWarnsOfExpiryAndCompletesASNumbers(t *testing.T) {
+	dir := t.TempDir()
+	database := filepath.Join(dir, "asn.mmdb")
+	writeASNDatabase(t, database, &net.IPNet{IP: net.IPv4(198, 51, 100, 0).To4(), Mask: net.CIDRMask(24, 32)}, 64501)
+	d := newDaemon(t, "NFSTATS_ASN_DATABASE="+database)
+	recent, old := filepath.Join(dir, "recent"), filepath.Join(dir, "old")
+	flowToolsFile(t, recent, 10)
+	flowToolsFileOf(t, old, 20, time.Now().AddDate(0, 0, -40))
+	if out := d.mustOutput("import", "flow-tools", recent); strings.Contains(out, "store.retention") {
+		t.Errorf("a warning without reason: %s", out)
+	}
+	if got := d.scalar("SELECT DISTINCT src_as, dst_as FROM flows"); got != "0\t64501" {
+		t.Errorf("AS numbers %s", got)
+	}
+	out := d.mustOutput("import", "flow-tools", old)
+	for _, table := range []string{"flows", "flows_1m"} {
+		if !strings.Contains(out, "raise store.retention."+table+" first") {
+			t.Errorf("no warning of %s: %s", table, out)
+		}
+	}
+	if strings.Contains(out, "store.retention.flows_1h") {
+		t.Errorf("hours are kept 400 days: %s", out)
+	}
+	if got := d.scalar("SELECT sum(flows) FROM flows_1h"); got != "30" {
+		t.Errorf("%s flows in the hours", got)
+	}
+}
+
+func TestImportOfStandardInputAndOfAnEmptyFile(t *testing.T) {
+	d := newDaemon(t)
+	dir := t.TempDir()
+	path, copied, empty := filepath.Join(dir, "ft"), filepath.Join(dir, "ft-copy"), filepath.Join(dir, "none")
+	flowToolsFile(t, path, 300)
+	flowToolsFile(t, copied, 300)
+	flowToolsFile(t, empty, 0)
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	cmd := d.command("import", "flow-tools", "-")
+	cmd.Stdin = f
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "imported 300 flows") {
+		t.Errorf("%v %s", err, out)
+	}
+	if out := d.mustOutput("import", "flow-tools", dir); !strings.Contains(out, "imported 0 flows, 0 packets, 0 bytes from 3 files (2 in already") {
+		t.Errorf("the same content once more, twice: %s", out)
+	}
+	if list := d.mustOutput("import", "list"); strings.Contains(list, "1970") || strings.Count(list, "done") != 2 {
+		t.Error(list)
+	}
+}
+
+// An old collector writes beside: its files come in when they are finished, and
+// one that was read too early comes in anew, not twice.
+func TestImportWatchesACollector(t *testing.T) {
+	d := newDaemon(t)
+	d.start()
+	dir := t.TempDir()
+	end := time.Now().Add(-time.Hour)
+	finished := func(name string, records, octets int) {
+		path := filepath.Join(dir, name)
+		flowToolsFileOf(t, path, records, end)
+		if octets > 0 {
+			if err := os.Truncate(path, int64(octets)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := time.Now().Add(-time.Minute).Add(time.Duration(records) * time.Millisecond)
+		if err := os.Chtimes(path, before, before); err != nil {
+			t.Fatal(err)
+		}
+	}
+	finished("ft-1", 10, 0)
+	finished("tmp-2", 10, 0)
+	finished("ft-slow", 100, 24+64*50)
+	cmd := d.command("import", "flow-tools", "--watch", dir)
+	log := &lockedBuffer{}
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { cmd.Process.Kill(); cmd.Wait() }()
+	expect := func(want string) {
+		t.Helper()
+		d.eventually("imported "+want, func() error {
+			if got := d.scalar("SELECT count() FROM flows"); got != want {
+				return fmt.Errorf("%s of %s\n%s", got, want, log)
+			}
+			return nil
+		})
+	}
+	expect("60")
+	if err := os.Rename(filepath.Join(dir, "tmp-2"), filepath.Join(dir, "ft-2")); err != nil {
+		t.Fatal(err)
+	}
+	finished("ft-2", 11, 0)
+	finished("ft-slow", 101, 0)
+	expect("122")
+	cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("stopped: %v\n%s", err, log)
 	}
 }

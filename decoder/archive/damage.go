@@ -47,7 +47,12 @@ type DamageError struct {
 
 // Error returns name, reason, offset and what was found.
 func (e *DamageError) Error() string {
-	text := fmt.Sprintf("%s: %v at octet %d", e.Name, e.Reason, e.Offset)
+	return e.Name + ": " + e.Problem()
+}
+
+// Problem is Error without the name.
+func (e *DamageError) Problem() string {
+	text := fmt.Sprintf("%v at octet %d", e.Reason, e.Offset)
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
 	}

@@ -1,7 +1,7 @@
 // What the settings change is changed on the server, and stays.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { base, onPage, settled, useBrowser } from './browser.mjs';
+import { accessible, base, onPage, settled, useBrowser } from './browser.mjs';
 
 useBrowser();
 const devices = async () => (await (await fetch(`${base}/api/v1/devices`)).json()).devices;
@@ -57,3 +57,42 @@ test('the name of an interface is edited and shown in the charts', async () => {
   assert.ok((await known()).some((i) => i.description === 'Transit: Example' && i.role === 'uplink'));
   await onPage(`${base}/interfaces?live=off`, (page) => page.getByRole('link', { name: /Transit: Example/ }).waitFor());
 });
+
+for (const theme of ['light', 'dark']) {
+  test(`archives are imported from the allowed folder and forgotten, ${theme}`, () => onPage(`${base}/settings`, async (page) => {
+    await settled(page);
+    const card = page.getByRole('region', { name: 'Imports', exact: true }), dialog = page.getByRole('dialog');
+    const run = async (dry) => {
+      await card.getByRole('button', { name: 'Import files' }).click();
+      await dialog.getByRole('button', { name: '2026/' }).click();
+      await dialog.getByRole('button', { name: 'ft-cut' }).waitFor();
+      await accessible(page);
+      await dialog.getByRole('button', { name: 'Import all of it' }).click();
+      await dialog.getByLabel('Written by').selectOption('flow-tools');
+      await dialog.getByLabel('Address of the exporter').fill('fra1');
+      if (dry) await dialog.getByLabel('Only tell what would come in').check();
+      await dialog.getByRole('button', { name: 'Import', exact: true }).click();
+      await dialog.locator('.field-error:not([hidden])').first().waitFor();
+      await accessible(page);
+      await dialog.getByLabel('Address of the exporter').fill('');
+      await dialog.getByRole('button', { name: 'Import', exact: true }).click();
+      await dialog.waitFor({ state: 'detached' });
+    };
+    await run(true);
+    await card.getByText('Would import 55 flows').waitFor();
+    await card.getByText('Nothing has been imported').waitFor();
+    await run(false);
+    await card.getByText('Imported 55 flows').waitFor();
+    await card.getByRole('cell', { name: /truncated at octet 987/ }).first().waitFor();
+    const totals = card.getByText('2 files are in: 55 flows');
+    await totals.waitFor();
+    await accessible(page);
+    for (const file of ['ft-cut', 'ft-whole']) {
+      await card.getByRole('button', { name: `Forget ${file}` }).click();
+      await dialog.getByRole('button', { name: 'Forget', exact: true }).click();
+      await dialog.waitFor({ state: 'detached' });
+      await card.getByRole('button', { name: `Forget ${file}` }).waitFor({ state: 'detached' });
+    }
+    await card.getByText('Nothing has been imported').waitFor();
+  }, { theme, provoked: /\/api\/v1\/(session|imports)/ }));
+}

@@ -11,8 +11,9 @@ import { show, toast } from '../ui.js';
  * @param {Field[]} fields
  * @param {(values: Record<string, any>) => Promise<any>} save
  * @param {string} verb  on the button
+ * @param {string} said  when it is done
  */
-export function form(title, fields, save, verb = 'Save') {
+export function form(title, fields, save, verb = 'Save', said = 'Saved') {
   const inputs = new Map();
   const rows = fields.map((f) => {
     const input = f.options ? h('select', { 'aria-label': f.label }, f.options.map(([v, n]) => h('option', { value: v, selected: v === String(f.value ?? '') }, n)))
@@ -34,7 +35,7 @@ export function form(title, fields, save, verb = 'Save') {
     try {
       await save(values());
       dialog.close();
-      toast('Saved');
+      toast(said);
     } catch (e) {
       const error = /** @type {any} */ (e);
       const unplaced = Object.entries(error.errors ?? {}).filter(([key, message]) => {

@@ -5,6 +5,7 @@ import { ago } from '../format.js';
 import { panel, panels } from '../parts/panel.js';
 import { confirm, editInterface, form } from '../parts/edit.js';
 import { keyCell, table } from '../parts/table.js';
+import { imports } from './imports.js';
 import { state, toast } from '../ui.js';
 
 const AUTH = /** @type {[string, string][]} */ ([['', 'none'], ['SHA', 'SHA-1'], ['SHA-224', 'SHA-224'], ['SHA-256', 'SHA-256'], ['SHA-384', 'SHA-384'], ['SHA-512', 'SHA-512'], ['MD5', 'MD5']]);
@@ -85,4 +86,4 @@ const interfaceList = (page) => panel(page, {
 });
 
 /** @param {import('../main.js').Page} page */
-export const build = (page) => panels(hosts(page), interfaceList(page));
+export const build = (page) => panels(hosts(page), interfaceList(page), ...(page.admin ? [imports(page)] : []));
