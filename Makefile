@@ -75,8 +75,12 @@ lint:
 	$(GO) tool staticcheck ./...
 	GOOS=freebsd $(GO) vet ./cmd/... ./collector/... ./store/...
 
+# Ratios of one run. FLOWS is the size of the day that the views are asked about
+# (100000000 takes 10 GB of disk and an hour).
+FLOWS ?= 10000000
 bench: build engine
-	$(GO) test -run '^$$' -bench . -benchmem ./decoder/... ./collector/... ./store/...
+	$(GO) test -run '^$$' -bench . -skip 'Views|Storage' -benchmem -timeout 60m ./decoder/... ./collector/... ./store/...
+	NFSTATS_BENCH_FLOWS=$(FLOWS) $(GO) test -run '^$$' -bench 'Views|Storage' -benchtime 1x -v -timeout 3h ./store
 	$(GO) test -run '^$$' -bench Daemon -benchtime 2x ./cmd/nfstats
 
 # The web UI's weight and speed, at a daemon that has flows (bin/nfstats demo).
