@@ -19,8 +19,9 @@ type Losses struct {
 	live   func(context.Context) ([]netflow.ExporterStatus, error)
 	logger *zap.Logger
 
-	mu   sync.Mutex
-	past map[netip.Addr][]arrivals // in order of time
+	mu     sync.Mutex
+	past   map[netip.Addr][]arrivals // in order of time
+	looked time.Time                 // for the last time; at first when this was made
 }
 
 // arrivals are the counts of an exporter at a time, in the unit of its sequence
@@ -28,6 +29,7 @@ type Losses struct {
 type arrivals struct {
 	at            time.Time
 	arrived, lost uint64
+	isNew         bool // it sent its first datagram since the last look, so all is from since then
 }
 
 const (
@@ -39,7 +41,7 @@ const (
 
 // NewLosses makes the memory; live returns what the decoders know.
 func NewLosses(live func(context.Context) ([]netflow.ExporterStatus, error), logger *zap.Logger) *Losses {
-	return &Losses{live: live, logger: logger, past: map[netip.Addr][]arrivals{}}
+	return &Losses{live: live, logger: logger, past: map[netip.Addr][]arrivals{}, looked: time.Now()}
 }
 
 // Run looks at the counts until ctx ends.
@@ -63,11 +65,13 @@ func (l *Losses) Run(ctx context.Context) error {
 
 // add remembers the counts of a time.
 func (l *Losses) add(at time.Time, all []netflow.ExporterStatus) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	now := map[netip.Addr]arrivals{}
 	for i := range all {
 		e := &all[i]
 		sum := now[e.Address.Unmap()] // several may share an address
-		sum.at = at
+		sum.at, sum.isNew = at, e.FirstSeenMs >= l.looked.UnixMilli()
 		if slices.ContainsFunc(e.Domains, func(d netflow.DomainStatus) bool { return d.Version == 9 }) {
 			sum.arrived += e.Counters.Datagrams
 		} else {
@@ -76,28 +80,35 @@ func (l *Losses) add(at time.Time, all []netflow.ExporterStatus) {
 		sum.lost += e.Counters.Lost()
 		now[e.Address.Unmap()] = sum
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	for address, past := range l.past {
 		if _, sends := now[address]; !sends && at.Sub(past[len(past)-1].at) > lossInterval*time.Duration(lossLooks) {
 			delete(l.past, address)
 		}
 	}
 	for address, counts := range now {
-		past := append(l.past[address], counts)
+		past := l.past[address]
+		if len(past) == 0 && counts.isNew {
+			past = []arrivals{{at: l.looked}}
+		}
+		past = append(past, counts)
 		if over := len(past) - lossLooks; over >= lossLooks/4 { // now and then, not every minute
 			past = slices.Clone(past[over:])
 		}
 		l.past[address] = past
 	}
+	l.looked = at
 }
 
 // Share returns the share of what an exporter sent from from to to that did not
-// arrive, 0 to 1; 0 where nothing is known.
+// arrive, 0 to 1. Of an interval of which nothing is known, as before a start of the
+// daemon, the share of all that is known is the best guess; 0 where that is nothing.
 func (l *Losses) Share(exporter netip.Addr, from, to time.Time) float64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	past := l.past[exporter.Unmap()]
+	if n := len(past); n > 0 && (!past[0].at.Before(to) || !past[n-1].at.After(from)) {
+		from, to = past[0].at, past[n-1].at
+	}
 	var lost, arrived uint64
 	for i := 1; i < len(past); i++ {
 		before, after := past[i-1], past[i]

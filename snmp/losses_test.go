@@ -33,8 +33,8 @@ func TestLossesOfAnInterval(t *testing.T) {
 		"while it is lost": {0, 10, 0.5},
 		"later":            {15, 60, 0},
 		"both":             {0, 20, 1.0 / 3},
-		"before it began":  {-100, 0, 0},
-		"the future":       {100, 200, 0},
+		"before it began":  {-100, 0, 1.0 / 7},
+		"the future":       {100, 200, 1.0 / 7},
 	} {
 		if got := l.Share(edge, minute(tc.from), minute(tc.to)); math.Abs(got-tc.want) > 1e-9 {
 			t.Errorf("%s: %v, want %v", name, got, tc.want)
@@ -44,6 +44,10 @@ func TestLossesOfAnInterval(t *testing.T) {
 	l.add(minute(62), []netflow.ExporterStatus{status(1, 9, 4, 2010, 5, 4)})
 	if got := l.Share(edge, minute(60), minute(62)); got != 0.5 {
 		t.Errorf("after a start: %v", got)
+	}
+	l.add(minute(63), []netflow.ExporterStatus{status(1, 9, 4, 2010, 5, 4), {Address: loopback, FirstSeenMs: minute(62).UnixMilli() + 500, Counters: netflow.Counters{Flows: 30, SequenceMissing: 10}}})
+	if got := l.Share(loopback, minute(62), minute(63)); got != 0.25 {
+		t.Errorf("of a new exporter: %v", got)
 	}
 	for m := range 3 * lossLooks {
 		l.add(minute(100+m), nil)

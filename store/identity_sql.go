@@ -87,11 +87,7 @@ func (q *query) hours(selected, first, last, where string) string {
 	if len(q.cutHours) == 0 {
 		return q.rolled(selected, "flows_1h", times, where)
 	}
-	var in []string
-	for _, h := range q.cutHours {
-		in = append(in, fmt.Sprintf("time >= toDateTime(%d, 'UTC') AND time < toDateTime(%d, 'UTC')", h, h+hour))
-	}
-	cut := "(" + strings.Join(in, " OR ") + ")"
+	cut := q.cutSQL()
 	return q.rolled(selected, "flows_1h", times+" AND NOT "+cut, where) + "\nUNION ALL\n" + q.rolled(selected, "flows_1m", times+" AND "+cut, where)
 }
 
@@ -104,6 +100,26 @@ func (q *query) flowsFilter() string {
 	}
 	// All values are bound: the only names in it are those of columns.
 	return strings.NewReplacer("in_if", q.today("in_if", "time_received", millisecondsSQL), "out_if", q.today("out_if", "time_received", millisecondsSQL)).Replace(condition)
+}
+
+// wholeHours returns what to read instead of flows_1h: hours in which a device
+// renumbered come from flows_1m.
+func (q *query) wholeHours() string {
+	if len(q.cutHours) == 0 {
+		return q.source("flows_1h")
+	}
+	const columns = "SELECT time, exporter_addr, in_if, out_if, src_as, dst_as, flow_direction, sampling_rate, bytes FROM "
+	cut := q.cutSQL()
+	return "(" + columns + q.source("flows_1h") + " WHERE NOT " + cut + " UNION ALL " + columns + q.source("flows_1m") + " WHERE " + cut + ")"
+}
+
+// cutSQL selects the hours in which a device renumbered.
+func (q *query) cutSQL() string {
+	var in []string
+	for _, h := range q.cutHours {
+		in = append(in, fmt.Sprintf("time >= toDateTime(%d, 'UTC') AND time < toDateTime(%d, 'UTC')", h, h+hour))
+	}
+	return "(" + strings.Join(in, " OR ") + ")"
 }
 
 // called returns the value and name of a group for people.

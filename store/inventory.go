@@ -114,7 +114,8 @@ const leftIfIndexes = `SELECT exporter_addr, if_index FROM interface_names FINAL
 
 // SaveInterfaces keeps what was found of interfaces of an exporter. An ifIndex
 // that has become another interface since a time keeps its old name for the time
-// before.
+// before; to the minute, as the rollups are, of which a device that restarts has no
+// flows before.
 func (s *Store) SaveInterfaces(ctx context.Context, exporter netip.Addr, found []Interface, since time.Time) error {
 	known, err := s.allInterfaces(ctx, exporter)
 	if err != nil {
@@ -169,7 +170,7 @@ func (s *Store) insertNames(ctx context.Context, before map[uint32]Interface, re
 		return fmt.Errorf("insert names of interfaces: %w", err)
 	}
 	for _, i := range renamed {
-		from := since
+		from := since.Truncate(time.Minute)
 		if old := before[i.IfIndex]; old.IfName == "" || old.Type == 0 && i.Type != 0 {
 			from = time.Unix(0, 0)
 		}

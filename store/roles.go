@@ -56,7 +56,7 @@ func (s *Store) Roles(ctx context.Context, since time.Time) (map[Way]string, err
 	}
 	of := map[Way]*Passing{}
 	const ways = ` ARRAY JOIN [in_if, out_if] AS if_index, [1, 0] AS entering WHERE time >= toDateTime({from:Int64}, 'UTC') AND if_index BETWEEN 1 AND 2147483647`
-	from := q.source("flows_1h")
+	from := q.wholeHours()
 	err = s.ask(ctx, q, `SELECT exporter_addr, if_index, uniqIf(src_as, entering = 1 AND src_as != 0), uniqIf(dst_as, entering = 1 AND dst_as != 0), sum(bytes * sampling_rate) AS octets
 FROM `+from+ways+` GROUP BY exporter_addr, if_index ORDER BY octets DESC`, func(rows driver.Rows) error {
 		var way Way
@@ -200,7 +200,7 @@ func (s *Store) SeenInterfaces(ctx context.Context, since time.Time) ([]Seen, er
 	}
 	rows, err := s.conn.Query(clickhouse.Context(limited(ctx), clickhouse.WithParameters(q.parameters)), `
 SELECT exporter_addr, if_index, maxIf(sampling_rate, entering != flow_direction) AS rate
-FROM `+q.source("flows_1h")+` ARRAY JOIN [in_if, out_if] AS if_index, [1, 0] AS entering
+FROM `+q.wholeHours()+` ARRAY JOIN [in_if, out_if] AS if_index, [1, 0] AS entering
 WHERE time >= toDateTime({from:Int64}, 'UTC') AND if_index BETWEEN 1 AND 2147483647
 GROUP BY exporter_addr, if_index ORDER BY exporter_addr, if_index`)
 	if err != nil {

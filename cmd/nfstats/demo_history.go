@@ -82,6 +82,9 @@ func fillHistory(ctx context.Context, cfg *configs.Config, network *simulator.Ne
 	if err := flows.RollUpSource(ctx, historySource, 1); err != nil {
 		return fmt.Errorf("fill in history: %w", err)
 	}
+	if err := saveInventory(ctx, flows, network); err != nil { // a router may have renumbered
+		return fmt.Errorf("fill in history: %w", err)
+	}
 	if err := snmp.NewCalibrator(flows, cfg.SNMP.ActiveTimeout, zap.NewNop()).CatchUp(ctx, time.Now()); err != nil {
 		return fmt.Errorf("fill in history: %w", err)
 	}
@@ -150,14 +153,15 @@ func readCounters(network *simulator.Network) []store.Counter {
 func saveInventory(ctx context.Context, flows *store.Store, network *simulator.Network) error {
 	for _, r := range network.Routers() {
 		var found []store.Interface
-		for _, i := range r.Snapshot().Interfaces {
+		snapshot := r.Snapshot()
+		for _, i := range snapshot.Interfaces {
 			status := uint8(2) // down
 			if i.Active {
 				status = 1
 			}
 			found = append(found, store.Interface{IfIndex: i.Index, IfName: i.Name, IfAlias: i.Description, Type: i.Type, Speed: i.Speed, AdminStatus: 1, OperStatus: status})
 		}
-		if err := flows.SaveInterfaces(ctx, r.Address(), found, time.Now()); err != nil {
+		if err := flows.SaveInterfaces(ctx, r.Address(), found, snapshot.Time.Add(-snapshot.Uptime)); err != nil {
 			return err
 		}
 		if err := flows.ChangeExporter(ctx, r.Address(), func(e *store.KnownExporter) {

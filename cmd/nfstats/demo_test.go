@@ -112,7 +112,34 @@ func TestDemoWithFaults(t *testing.T) {
 			t.Errorf("only few are diagnosed as %s: %v", want, kinds)
 		}
 	}
+	d.acceptsRate("127.0.2.1", 100, 1000)
 	d.stop()
+}
+
+// acceptsRate accepts, as the button on the page does, the sampling rate that is
+// suggested for an interface of a router, and sees later flows have it, and those of
+// other interfaces still the announced one.
+func (d *daemon) acceptsRate(router string, announced, suggested int) {
+	d.t.Helper()
+	const interfaces = "/api/v1/calibration?exporter=%s&if_index=%d&direction=in"
+	const index = 514
+	offered, err := d.get(d.http + fmt.Sprintf(interfaces, router, index))
+	if want := fmt.Sprintf(`"suggested_sampling_rate":%d`, suggested); err != nil || !strings.Contains(offered, want) {
+		d.t.Fatalf("want %s: %s %v", want, offered, err)
+	}
+	if _, err := d.call("POST", "/api/v1/calibration/accept", fmt.Sprintf(`{"exporter":"%s","if_index":%d,"direction":"in","sampling_rate":%d}`, router, index, suggested)); err != nil {
+		d.t.Fatal(err)
+	}
+	if after, err := d.get(d.http + fmt.Sprintf(interfaces, router, index)); err != nil || !strings.Contains(after, `"suggested_sampling_rate":0`) || !strings.Contains(after, "That rate is set now") {
+		d.t.Errorf("after it was accepted: %s %v", after, err)
+	}
+	flows := fmt.Sprintf("FROM flows WHERE source = '' AND exporter_addr = toIPv6('%s')", router)
+	d.expectNumber("later flows have the rate", fmt.Sprintf("SELECT count() > 20 %s AND in_if = %d AND sampling_rate = %d", flows, index, suggested), 1)
+	since := fmt.Sprintf("time_received >= (SELECT min(time_received) %s AND in_if = %d AND sampling_rate = %d)", flows, index, suggested)
+	d.expectNumber("none has the announced one since", fmt.Sprintf("SELECT count() %s AND in_if = %d AND sampling_rate != %d AND %s", flows, index, suggested, since), 0)
+	d.expectNumber("other interfaces still have it", fmt.Sprintf("SELECT count() > 0 %s AND in_if != %d AND sampling_rate = %d AND %s", flows, index, announced, since), 1)
+	// What a chart shows is what has crossed the wire since: ten times the octets that the announced rate makes of it.
+	d.expectNumber("charts scale by it", fmt.Sprintf("SELECT sum(bytes * sampling_rate) = sum(bytes) * %d %s AND in_if = %d AND %s", suggested, flows, index, since), 1)
 }
 
 // TestLoad: what the load generator says it sent is what arrives.
