@@ -126,14 +126,14 @@ func partitionSpan(name string) (start, end time.Time) {
 
 // toShed returns the partitions to drop, in this order, so that at least excess
 // bytes go: the oldest raw flows first, then the oldest minutes, never a partition
-// that reaches into today. It may find less.
-func toShed(partitions []partition, excess int64, now time.Time) []partition {
+// that reaches into today, nor flows that are not rolled up. It may find less.
+func toShed(partitions []partition, excess int64, now, rolledTo time.Time) []partition {
 	today := now.UTC().Truncate(24 * time.Hour)
 	var found []partition
 	for _, table := range []string{"flows", "flows_1m"} {
 		var old []partition
 		for _, p := range partitions {
-			if p.table == table && !p.end.After(today) {
+			if p.table == table && !p.end.After(today) && (table != "flows" || !p.end.After(rolledTo)) {
 				old = append(old, p)
 			}
 		}
@@ -160,7 +160,11 @@ func (r *Retention) shed(ctx context.Context, settings RetentionSettings) error 
 	}
 	limit := budget.of(d.total)
 	if limit > 0 && d.used > limit {
-		dropped := toShed(d.partitions, d.used-limit, time.Now())
+		rolledTo, err := r.rolledTo(ctx)
+		if err != nil {
+			return err
+		}
+		dropped := toShed(d.partitions, d.used-limit, time.Now(), rolledTo)
 		for _, p := range dropped {
 			if err := r.drop(ctx, p); err != nil {
 				return err
@@ -172,7 +176,7 @@ func (r *Retention) shed(ctx context.Context, settings RetentionSettings) error 
 				zap.String("of", p.start.Format(time.DateOnly)), zap.Int64("bytes", p.bytes), zap.String("max_disk", settings.MaxDisk))
 		}
 		if d.used > limit {
-			err = fmt.Errorf("the tables take %d bytes, store.max_disk allows %d, and nothing older than today is left to drop in flows and flows_1m", d.used, limit)
+			err = fmt.Errorf("the tables take %d bytes, store.max_disk allows %d, and nothing older than today that is rolled up is left to drop in flows and flows_1m", d.used, limit)
 		}
 		d.partitions = slices.DeleteFunc(d.partitions, func(p partition) bool { return slices.Contains(dropped, p) })
 	}
@@ -181,6 +185,25 @@ func (r *Retention) shed(ctx context.Context, settings RetentionSettings) error 
 	r.metrics.free.Set(float64(d.free))
 	r.metrics.fullIn.Set(float64(forecast(d, settings, limit, time.Now())))
 	return err
+}
+
+// rolledTo returns a time before which all flows are rolled up, whichever collector
+// received them.
+func (r *Retention) rolledTo(ctx context.Context) (time.Time, error) {
+	all, err := r.store.readSeam(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if all, err = r.store.withoutIdle(ctx, all); err != nil {
+		return time.Time{}, err
+	}
+	rolledTo := time.Now()
+	for _, c := range all.collectors {
+		if at := time.Unix(c.rolledTo, 0); at.Before(rolledTo) {
+			rolledTo = at
+		}
+	}
+	return rolledTo, nil
 }
 
 // tooLargeToDrop is ClickHouse's error code TABLE_SIZE_EXCEEDS_MAX_DROP_SIZE_LIMIT.

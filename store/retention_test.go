@@ -162,12 +162,16 @@ func TestShedding(t *testing.T) {
 	all := partitions("flows 2026-11-23", "flows 2026-11-22", "flows 2026-11-20", "flows_1m 2026-11-19", "flows_1m 2026-11-23", "flows_1h 202610", "flows 2026-11-24")
 	for excess, want := range map[int64]string{0: "", 1: "2026-11-20", 10: "2026-11-20", 11: "2026-11-20 2026-11-22", 30: "2026-11-20 2026-11-22 2026-11-19", 999: "2026-11-20 2026-11-22 2026-11-19"} {
 		var ids []string
-		for _, p := range toShed(all, excess, now) {
+		for _, p := range toShed(all, excess, now, now) {
 			ids = append(ids, p.id)
 		}
 		if got := strings.Join(ids, " "); got != want {
 			t.Errorf("excess %d: %q, want %q", excess, got, want)
 		}
+	}
+	lagging := toShed(all, 999, now, now.Add(-time.Hour)) // yesterday is not all rolled up
+	if len(lagging) != 2 || lagging[0].id != "2026-11-20" || lagging[1].id != "2026-11-19" {
+		t.Errorf("while the rollups lag: %+v", lagging)
 	}
 }
 
