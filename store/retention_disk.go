@@ -160,8 +160,8 @@ func (r *Retention) shed(ctx context.Context, settings RetentionSettings) error 
 	}
 	limit := budget.of(d.total)
 	if limit > 0 && d.used > limit {
-		rolledTo, err := r.rolledTo(ctx)
-		if err != nil {
+		var rolledTo time.Time
+		if rolledTo, err = r.rolledTo(ctx); err != nil {
 			return err
 		}
 		dropped := toShed(d.partitions, d.used-limit, time.Now(), rolledTo)
