@@ -198,3 +198,12 @@ func TestUnknownVariables(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestDiskBudget(t *testing.T) {
+	for text, valid := range map[string]bool{"": true, "80%": true, "12.5 %": true, "100%": true, "200GB": true, "1.5 TiB": true, "4096": true, "7kB": true,
+		"1.2.3GB": false, "101%": false, "-1%": false, "80 percent": false, "200kb": false, "200KB": false, ".GB": false, "GB": false} {
+		if diskBudget.MatchString(text) != valid {
+			t.Errorf("%q: valid is not %v", text, valid)
+		}
+	}
+}

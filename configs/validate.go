@@ -17,7 +17,7 @@ import (
 var clusterName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // diskBudget is a number with a unit, or a share; the store reads it.
-var diskBudget = regexp.MustCompile(`^(|[0-9.]+ ?([kKMGT]?i?B)?|[0-9.]+ ?%)$`)
+var diskBudget = regexp.MustCompile(`^(|[0-9]+(\.[0-9]+)? ?(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)?|(100|[0-9]{1,2}(\.[0-9]+)?) ?%)$`)
 
 var databaseName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 
