@@ -9,10 +9,13 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/nfstats/nfstats/decoder"
 	"github.com/nfstats/nfstats/decoder/archive"
@@ -325,4 +328,47 @@ func TestDamagedFiles(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What a file left in a batch does not show in the rows of the next.
+func TestBatchIsUsedAgain(t *testing.T) {
+	again := new(decoder.Batch)
+	for _, pattern := range []string{"nfdump/[0-9]*.nfcapd", "nfdump-crafted/*", "nfdump/[0-9]*.nfcapd"} {
+		for _, path := range corpus(t, pattern) {
+			fresh, _, err := readAll(path)
+			if err != nil || fresh.Len() == 0 {
+				continue
+			}
+			f, err := os.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := Open(f, path, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for at, end := 0, error(nil); end == nil; at += again.Len() {
+				again.Reset()
+				_, end = r.Read(again, 900)
+				for row := range again.Len() {
+					if diff := cmp.Diff(rowOf(fresh, at+row), rowOf(again, row)); diff != "" {
+						t.Fatalf("%s, row %d: %s", path, at+row, diff)
+					}
+				}
+			}
+			f.Close()
+		}
+	}
+}
+
+// rowOf returns a row by the names of its columns.
+func rowOf(b *decoder.Batch, row int) map[string]any {
+	values := map[string]any{}
+	columns := reflect.ValueOf(b).Elem()
+	for n := range columns.NumField() {
+		if f := columns.Type().Field(n); f.IsExported() {
+			values[f.Name] = columns.Field(n).Index(row).Interface()
+		}
+	}
+	return values
 }

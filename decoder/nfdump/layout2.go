@@ -1,5 +1,7 @@
 package nfdump
 
+import "github.com/nfstats/nfstats/decoder"
+
 const (
 	v3HeaderLength = 12
 	v3FlagSampled  = 2
@@ -10,6 +12,41 @@ const (
 var elementLength = [...]uint16{
 	1: 52, 2: 12, 3: 36, 4: 20, 5: 28, 6: 12, 7: 12, 8: 8, 9: 20, 10: 8, 11: 20, 12: 8, 13: 20, 14: 44, 15: 36,
 	19: 20, 20: 12, 21: 36, 22: 8, 25: 20, 33: 20, 36: 12, 38: 36, 42: 8,
+}
+
+// elementColumns are those that an element is written to, beside fullColumns and
+// rowColumns2.
+var elementColumns = [len(elementLength)]decoder.Columns{
+	1: decoder.ColumnPackets | decoder.ColumnBytes | decoder.ColumnSrcPort | decoder.ColumnDstPort | decoder.ColumnProto |
+		decoder.ColumnTCPFlags | decoder.ColumnForwardingStatus | decoder.ColumnIPTos,
+	2:  decoder.ColumnSrcAddr | decoder.ColumnDstAddr,
+	3:  decoder.ColumnSrcAddr | decoder.ColumnDstAddr,
+	4:  decoder.ColumnInIf | decoder.ColumnOutIf | decoder.ColumnSrcNet | decoder.ColumnDstNet | decoder.ColumnFlowDirection,
+	6:  decoder.ColumnSrcVLAN | decoder.ColumnDstVLAN,
+	7:  decoder.ColumnSrcAS | decoder.ColumnDstAS,
+	8:  decoder.ColumnBGPNextHop,
+	9:  decoder.ColumnBGPNextHop,
+	10: decoder.ColumnNextHop,
+	11: decoder.ColumnNextHop,
+	14: decoder.ColumnMPLSLabels,
+	15: decoder.ColumnSrcMAC | decoder.ColumnDstMAC,
+	20: decoder.ColumnSrcAddrXlate | decoder.ColumnDstAddrXlate,
+	21: decoder.ColumnSrcAddrXlate | decoder.ColumnDstAddrXlate,
+	22: decoder.ColumnSrcPortXlate | decoder.ColumnDstPortXlate,
+	36: decoder.ColumnInVRF | decoder.ColumnOutVRF,
+	38: decoder.ColumnSrcVLAN | decoder.ColumnDstVLAN,
+	42: decoder.ColumnIPTTL,
+}
+
+// rowColumns2 are those that some rows have a value in whatever their elements.
+const rowColumns2 = decoder.ColumnObservationDomainID | decoder.ColumnICMPType | decoder.ColumnICMPCode
+
+// meet is called for the first element of a kind in a file: its columns are
+// written from now on.
+func (w *writer) meet(id uint16) {
+	w.r.elements |= 1 << id
+	w.r.columns |= elementColumns[id]
+	w.ExtendColumns(0, 0, elementColumns[id])
 }
 
 // flow2 writes the row of a V3 record: a header and elements in any order.
@@ -32,6 +69,9 @@ func (w *writer) flow2(p []byte) bool {
 			return false
 		}
 		if int(id) < len(elementLength) && elementLength[id] != 0 && size >= elementLength[id] {
+			if w.r.elements>>id&1 == 0 {
+				w.meet(id)
+			}
 			w.element(id, p[4:size])
 		}
 		p = p[size:]

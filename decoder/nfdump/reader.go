@@ -40,6 +40,9 @@ type Reader struct {
 	skippedBlocks uint32
 	maps          map[uint16][]extension // of layout 1
 	exporters     map[uint16]exporter    // by their number in this file
+	last          lastExporter           // of exporters: most records have that of the record before
+	columns       decoder.Columns        // beside fullColumns, that rows may have a value in
+	elements      uint64                 // of layout 2 that have come, a bit for each number
 	totals        archive.Totals
 }
 
@@ -66,6 +69,9 @@ func Open(r io.Reader, name string, options Options) (*Reader, error) {
 	f.in = bufio.NewReaderSize(&f.source, inputBuffer)
 	if err := f.readHeader(); err != nil {
 		return nil, err
+	}
+	if f.columns = decoder.AllColumns &^ fullColumns; f.header.Layout == 2 {
+		f.columns = rowColumns2 // and those of the elements that come
 	}
 	return f, nil
 }
@@ -117,12 +123,10 @@ func (r *Reader) readFull(p []byte, what string) error {
 	}
 }
 
-// Columns that a row of each kind of flow has a value in; those that are not
-// always written are zeroed.
 const (
+	// fullColumns are written in every row.
 	fullColumns = decoder.ColumnTimeReceived | decoder.ColumnTimeFlowStart | decoder.ColumnTimeFlowEnd |
 		decoder.ColumnType | decoder.ColumnExporterAddr | decoder.ColumnSamplingRate | decoder.ColumnEType
-	partialColumns = decoder.AllColumns &^ fullColumns
 
 	rowsAtOnce = 1024
 )
@@ -148,7 +152,7 @@ func (r *Reader) Read(b *decoder.Batch, maxRows int) (n int, err error) {
 // addRows adds the rows of the next records, of which there are at least that
 // many, and returns how many rows.
 func (r *Reader) addRows(b *decoder.Batch, records int) int {
-	first := b.ExtendColumns(records, fullColumns, partialColumns)
+	first := b.ExtendColumns(records, fullColumns, r.columns)
 	row := first
 	for range records {
 		if len(r.content) < 4 {
@@ -171,7 +175,7 @@ func (r *Reader) addRows(b *decoder.Batch, records int) int {
 		case isFlow: // it may have left something in the row
 			r.totals.Dropped++
 			b.Truncate(row)
-			b.ExtendColumns(first+records-row, fullColumns, partialColumns)
+			b.ExtendColumns(first+records-row, fullColumns, r.columns)
 		}
 	}
 	b.Truncate(row)

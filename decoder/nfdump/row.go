@@ -34,6 +34,22 @@ type exporter struct {
 	id      uint32 // observation domain or engine
 }
 
+// lastExporter is what the number of an exporter was found to mean.
+type lastExporter struct {
+	exporter
+	number       uint16
+	asked, known bool
+}
+
+// exporter returns what the file tells of an exporter.
+func (r *Reader) exporter(number uint16) (e exporter, known bool) {
+	if !r.last.asked || r.last.number != number {
+		r.last.exporter, r.last.known = r.exporters[number]
+		r.last.number, r.last.asked = number, true
+	}
+	return r.last.exporter, r.last.known
+}
+
 // A writer writes one row.
 type writer struct {
 	*decoder.Batch
@@ -84,6 +100,7 @@ func (r *Reader) addExporter(p []byte) {
 		putV6(&e.addr, ip)
 	}
 	r.exporters[le.Uint16(p[26:])] = e
+	r.last = lastExporter{}
 }
 
 // putV4 writes an address that is a number, mapped into IPv6.
@@ -194,7 +211,7 @@ func (w *writer) begin() {
 func (w *writer) finish() {
 	i := w.row
 	w.Type[i] = decoder.TypeNfdump
-	told, known := w.r.exporters[w.exporter]
+	told, known := w.r.exporter(w.exporter)
 	if !w.router {
 		w.ExporterAddr[i] = w.r.options.Exporter
 		if known {

@@ -33,6 +33,7 @@ type Importer struct {
 	mu       sync.Mutex
 	taken    map[string]bool    // IDs of this run
 	versions map[string]version // by path, of all runs
+	batches  sync.Pool          // *decoder.Batch, at most one for each file that is read
 }
 
 // version is a file as it was read.

@@ -71,6 +71,7 @@ func (m *mapping) add(fields []string) error {
 
 func (m *mapping) apply(b *decoder.Batch) {
 	if len(m.interfaces) > 0 {
+		b.ExtendColumns(0, 0, decoder.ColumnInIf|decoder.ColumnOutIf)
 		for i := range b.Len() {
 			if to, ok := m.interfaces[mappedInterface{b.ExporterAddr[i], b.InIf[i]}]; ok {
 				b.InIf[i] = to

@@ -71,15 +71,19 @@ func (i *Importer) read(ctx context.Context, f *os.File, r *result) error {
 		complete = i.Networks.NewLookup().Complete
 	}
 	latestMs := time.Now().Add(24 * time.Hour).UnixMilli()
-	var b decoder.Batch
+	b, _ := i.batches.Get().(*decoder.Batch)
+	if b == nil {
+		b = new(decoder.Batch)
+	}
+	defer i.batches.Put(b)
 	for block, end, before := 0, error(nil), int64(0); end == nil; block++ {
 		b.Reset()
 		var records int
-		records, end = reader.Read(&b, blockRows)
-		clamped += archive.ClampTimes(&b, latestMs)
-		i.Plan.keepRange(&b)
-		i.Plan.mapping.apply(&b)
-		complete(&b)
+		records, end = reader.Read(b, blockRows)
+		clamped += archive.ClampTimes(b, latestMs)
+		i.Plan.keepRange(b)
+		i.Plan.mapping.apply(b)
+		complete(b)
 		for row := range b.Len() {
 			r.Packets += b.Packets[row]
 			r.Bytes += b.Bytes[row]
@@ -88,7 +92,7 @@ func (i *Importer) read(ctx context.Context, f *os.File, r *result) error {
 		r.Flows += uint64(b.Len())
 		if i.Flows != nil {
 			token := fmt.Sprintf("import-%s-%d-%s-%d", r.ID, r.Attempt, i.Plan.digest, block)
-			if err := i.Flows.InsertFlows(ctx, store.Block{Token: token, Collector: i.Collector, Source: r.ID}, &b); err != nil {
+			if err := i.Flows.InsertFlows(ctx, store.Block{Token: token, Collector: i.Collector, Source: r.ID}, b); err != nil {
 				return err
 			}
 		}
