@@ -50,7 +50,7 @@ func (r *Reader) nextBlock() error {
 			return r.damageAt(at, archive.Corrupt, fmt.Errorf("block %d of %d octets", r.blocks+1, size))
 		}
 		if cap(r.raw) < int(size) {
-			r.raw = make([]byte, size)
+			r.raw = make([]byte, min(size+size/4, maxBlock))
 		}
 		r.raw = r.raw[:size]
 		if err := r.readFull(r.raw, fmt.Sprintf("block %d", r.blocks+1)); err != nil {
@@ -89,17 +89,32 @@ func (r *Reader) end() error {
 	return io.EOF
 }
 
+// inflate returns the content of a block, which the next call overwrites. Most
+// blocks need far less than the largest buffer, which is made when one does.
 func (c *codec) inflate(compression Compression, raw []byte) ([]byte, error) {
 	if compression == None {
 		return raw, nil
 	}
-	if c.out == nil {
+	switch likely := min(4*len(raw)+4096, maxBlock); {
+	case c.out == nil:
+		c.out = make([]byte, likely)
+	case len(c.out) < likely:
 		c.out = make([]byte, maxBlock)
 	}
+	content, err := c.inflateInto(compression, raw)
+	if err != nil && len(c.out) < maxBlock {
+		c.out = make([]byte, maxBlock)
+		content, err = c.inflateInto(compression, raw)
+	}
+	return content, err
+}
+
+// inflateInto is inflate with a buffer that may be too small.
+func (c *codec) inflateInto(compression Compression, raw []byte) ([]byte, error) {
 	switch compression {
 	case LZO:
 		n, err := lzo.Decompress(raw, c.out)
-		return c.out[:max(0, min(n, maxBlock))], err
+		return c.out[:max(0, min(n, len(c.out)))], err
 	case LZ4:
 		n, err := lz4.UncompressBlock(raw, c.out)
 		return c.out[:max(n, 0)], err

@@ -7,20 +7,24 @@ const (
 	v3FlagSampled  = 2
 )
 
+// maxElement is above the numbers of all elements that are read.
+const maxElement = 64
+
 // element lengths, with the 4 octets of type and length: a shorter element is
 // ignored.
-var elementLength = [...]uint16{
+var elementLength = [maxElement]uint16{
 	1: 52, 2: 12, 3: 36, 4: 20, 5: 28, 6: 12, 7: 12, 8: 8, 9: 20, 10: 8, 11: 20, 12: 8, 13: 20, 14: 44, 15: 36,
 	19: 20, 20: 12, 21: 36, 22: 8, 25: 20, 33: 20, 36: 12, 38: 36, 42: 8,
 }
 
-// elementColumns are those that an element is written to, beside fullColumns and
-// rowColumns2.
-var elementColumns = [len(elementLength)]decoder.Columns{
-	1: decoder.ColumnPackets | decoder.ColumnBytes | decoder.ColumnSrcPort | decoder.ColumnDstPort | decoder.ColumnProto |
-		decoder.ColumnTCPFlags | decoder.ColumnForwardingStatus | decoder.ColumnIPTos,
-	2:  decoder.ColumnSrcAddr | decoder.ColumnDstAddr,
-	3:  decoder.ColumnSrcAddr | decoder.ColumnDstAddr,
+// fullColumns2 are written in every row of layout 2: what elements 1 to 3 tell, and
+// what finish does.
+const fullColumns2 = fullColumns | decoder.ColumnPackets | decoder.ColumnBytes | decoder.ColumnSrcPort | decoder.ColumnDstPort |
+	decoder.ColumnProto | decoder.ColumnTCPFlags | decoder.ColumnForwardingStatus | decoder.ColumnIPTos | decoder.ColumnSrcAddr | decoder.ColumnDstAddr |
+	decoder.ColumnObservationDomainID | decoder.ColumnICMPType | decoder.ColumnICMPCode
+
+// elementColumns are those that an element is written to, beside fullColumns2.
+var elementColumns = [maxElement]decoder.Columns{
 	4:  decoder.ColumnInIf | decoder.ColumnOutIf | decoder.ColumnSrcNet | decoder.ColumnDstNet | decoder.ColumnFlowDirection,
 	6:  decoder.ColumnSrcVLAN | decoder.ColumnDstVLAN,
 	7:  decoder.ColumnSrcAS | decoder.ColumnDstAS,
@@ -38,9 +42,6 @@ var elementColumns = [len(elementLength)]decoder.Columns{
 	42: decoder.ColumnIPTTL,
 }
 
-// rowColumns2 are those that some rows have a value in whatever their elements.
-const rowColumns2 = decoder.ColumnObservationDomainID | decoder.ColumnICMPType | decoder.ColumnICMPCode
-
 // meet is called for the first element of a kind in a file: its columns are
 // written from now on.
 func (w *writer) meet(id uint16) {
@@ -55,11 +56,14 @@ func (w *writer) flow2(p []byte) bool {
 		return false
 	}
 	w.begin()
+	i := w.row
+	w.ObservationDomainID[i], w.ICMPType[i], w.ICMPCode[i] = 0, 0, 0
 	elements := int(le.Uint16(p[4:]))
 	w.engine = uint32(p[6])<<8 | uint32(p[7])
 	w.exporter = le.Uint16(p[8:])
 	w.scaled = p[10]&v3FlagSampled != 0
 	p = p[v3HeaderLength:]
+	generic := false
 	for range elements {
 		if len(p) < 4 {
 			return false
@@ -68,28 +72,44 @@ func (w *writer) flow2(p []byte) bool {
 		if size < 4 || int(size) > len(p) {
 			return false
 		}
-		if int(id) < len(elementLength) && elementLength[id] != 0 && size >= elementLength[id] {
+		if id < maxElement && size >= elementLength[id] && elementLength[id] != 0 {
 			if w.r.elements>>id&1 == 0 {
 				w.meet(id)
 			}
-			w.element(id, p[4:size])
+			if id == 1 { // of every record, which a call less is worth
+				w.generic(p[4:size])
+				generic = true
+			} else {
+				w.element(id, p[4:size])
+			}
 		}
 		p = p[size:]
+	}
+	if !generic {
+		w.generic(make([]byte, 48))
+	}
+	if w.EType[i] == 0 {
+		w.SrcAddr[i], w.DstAddr[i] = decoder.Addr{}, decoder.Addr{}
 	}
 	w.finish()
 	return true
 }
 
-// element writes an element, whose length has been checked.
+// generic writes element 1.
+func (w *writer) generic(p []byte) {
+	i := w.row
+	p = p[:48:48] // checked once
+	w.TimeFlowStart[i], w.TimeFlowEnd[i] = int64(le.Uint64(p)), int64(le.Uint64(p[8:]))
+	w.received = int64(le.Uint64(p[16:]))
+	w.Packets[i], w.Bytes[i] = le.Uint64(p[24:]), le.Uint64(p[32:])
+	w.SrcPort[i], w.DstPort[i] = le.Uint16(p[40:]), le.Uint16(p[42:])
+	w.Proto[i], w.TCPFlags[i], w.ForwardingStatus[i], w.IPTos[i] = p[44], uint16(p[45]), p[46], p[47]
+}
+
+// element writes another element, whose length has been checked.
 func (w *writer) element(id uint16, p []byte) {
 	i := w.row
 	switch id {
-	case 1:
-		w.TimeFlowStart[i], w.TimeFlowEnd[i] = int64(le.Uint64(p)), int64(le.Uint64(p[8:]))
-		w.received = int64(le.Uint64(p[16:]))
-		w.Packets[i], w.Bytes[i] = le.Uint64(p[24:]), le.Uint64(p[32:])
-		w.SrcPort[i], w.DstPort[i] = le.Uint16(p[40:]), le.Uint16(p[42:])
-		w.Proto[i], w.TCPFlags[i], w.ForwardingStatus[i], w.IPTos[i] = p[44], uint16(p[45]), p[46], p[47]
 	case 2:
 		w.addresses4(p)
 	case 3:

@@ -39,9 +39,8 @@ type Reader struct {
 
 	skippedBlocks uint32
 	maps          map[uint16][]extension // of layout 1
-	exporters     map[uint16]exporter    // by their number in this file
-	last          lastExporter           // of exporters: most records have that of the record before
-	columns       decoder.Columns        // beside fullColumns, that rows may have a value in
+	exporters     []*exporter            // by their number in this file, at most 65,536; nil is not told
+	full, columns decoder.Columns        // that all rows, and some rows, have a value in
 	elements      uint64                 // of layout 2 that have come, a bit for each number
 	totals        archive.Totals
 }
@@ -64,14 +63,14 @@ const inputBuffer = 256 << 10
 // *archive.DamageError or those of r.
 func Open(r io.Reader, name string, options Options) (*Reader, error) {
 	f := &Reader{name: name, options: options, source: source{r: r}, totals: archive.NewTotals(),
-		maps: map[uint16][]extension{}, exporters: map[uint16]exporter{}}
+		maps: map[uint16][]extension{}}
 	f.options.SamplingRate = max(options.SamplingRate, 1)
 	f.in = bufio.NewReaderSize(&f.source, inputBuffer)
 	if err := f.readHeader(); err != nil {
 		return nil, err
 	}
-	if f.columns = decoder.AllColumns &^ fullColumns; f.header.Layout == 2 {
-		f.columns = rowColumns2 // and those of the elements that come
+	if f.full, f.columns = fullColumns, decoder.AllColumns&^fullColumns; f.header.Layout == 2 {
+		f.full, f.columns = fullColumns2, 0 // and those of the elements that come
 	}
 	return f, nil
 }
@@ -124,7 +123,7 @@ func (r *Reader) readFull(p []byte, what string) error {
 }
 
 const (
-	// fullColumns are written in every row.
+	// fullColumns are written in every row of either layout.
 	fullColumns = decoder.ColumnTimeReceived | decoder.ColumnTimeFlowStart | decoder.ColumnTimeFlowEnd |
 		decoder.ColumnType | decoder.ColumnExporterAddr | decoder.ColumnSamplingRate | decoder.ColumnEType
 
@@ -152,7 +151,7 @@ func (r *Reader) Read(b *decoder.Batch, maxRows int) (n int, err error) {
 // addRows adds the rows of the next records, of which there are at least that
 // many, and returns how many rows.
 func (r *Reader) addRows(b *decoder.Batch, records int) int {
-	first := b.ExtendColumns(records, fullColumns, r.columns)
+	first := b.ExtendColumns(records, r.full, r.columns)
 	row := first
 	for range records {
 		if len(r.content) < 4 {
@@ -175,7 +174,7 @@ func (r *Reader) addRows(b *decoder.Batch, records int) int {
 		case isFlow: // it may have left something in the row
 			r.totals.Dropped++
 			b.Truncate(row)
-			b.ExtendColumns(first+records-row, fullColumns, r.columns)
+			b.ExtendColumns(first+records-row, r.full, r.columns)
 		}
 	}
 	b.Truncate(row)

@@ -34,22 +34,6 @@ type exporter struct {
 	id      uint32 // observation domain or engine
 }
 
-// lastExporter is what the number of an exporter was found to mean.
-type lastExporter struct {
-	exporter
-	number       uint16
-	asked, known bool
-}
-
-// exporter returns what the file tells of an exporter.
-func (r *Reader) exporter(number uint16) (e exporter, known bool) {
-	if !r.last.asked || r.last.number != number {
-		r.last.exporter, r.last.known = r.exporters[number]
-		r.last.number, r.last.asked = number, true
-	}
-	return r.last.exporter, r.last.known
-}
-
 // A writer writes one row.
 type writer struct {
 	*decoder.Batch
@@ -99,8 +83,11 @@ func (r *Reader) addExporter(p []byte) {
 	default:
 		putV6(&e.addr, ip)
 	}
-	r.exporters[le.Uint16(p[26:])] = e
-	r.last = lastExporter{}
+	number := int(le.Uint16(p[26:]))
+	if number >= len(r.exporters) {
+		r.exporters = append(r.exporters, make([]*exporter, number+1-len(r.exporters))...)
+	}
+	r.exporters[number] = &e
 }
 
 // putV4 writes an address that is a number, mapped into IPv6.
@@ -211,16 +198,19 @@ func (w *writer) begin() {
 func (w *writer) finish() {
 	i := w.row
 	w.Type[i] = decoder.TypeNfdump
-	told, known := w.r.exporter(w.exporter)
+	var told *exporter
+	if int(w.exporter) < len(w.r.exporters) {
+		told = w.r.exporters[w.exporter]
+	}
 	if !w.router {
 		w.ExporterAddr[i] = w.r.options.Exporter
-		if known {
+		if told != nil {
 			w.ExporterAddr[i] = told.addr
 		}
 	}
 	if w.ObservationDomainID[i] == 0 {
 		w.ObservationDomainID[i] = w.engine
-		if known && (told.version == versionV9 || told.version == versionIPFIX) {
+		if told != nil && (told.version == versionV9 || told.version == versionIPFIX) {
 			w.ObservationDomainID[i] = told.id
 		}
 	}
