@@ -11,11 +11,13 @@ import (
 // of an insert: the same rows are refused again, whenever they come. All other
 // codes may go away without the rows changing (a read-only or missing table, a
 // full disk, memory, rights, timeouts, too many parts), or an operator may make
-// them go away.
+// them go away. TYPE_MISMATCH (53) and CANNOT_CONVERT_TYPE (70) are of those: they
+// speak of the columns of a table that somebody altered, and all blocks would be
+// refused.
 var refusals = map[int32]bool{
 	6: true, 26: true, 27: true, 38: true, 41: true, 72: true, // CANNOT_PARSE_TEXT, _QUOTED_STRING, _INPUT_ASSERTION_FAILED, _DATE, _DATETIME, _NUMBER
 	9: true, 190: true, // SIZES_OF_COLUMNS_DOESNT_MATCH, SIZES_OF_ARRAYS_DONT_MATCH
-	53: true, 70: true, 117: true, // TYPE_MISMATCH, CANNOT_CONVERT_TYPE, INCORRECT_DATA
+	117: true, // INCORRECT_DATA
 	69: true, 321: true, 407: true, // ARGUMENT_OUT_OF_BOUND, VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE, DECIMAL_OVERFLOW
 	128: true, 131: true, // TOO_LARGE_ARRAY_SIZE, TOO_LARGE_STRING_SIZE
 	153: true, 248: true, 349: true, // ILLEGAL_DIVISION, INVALID_PARTITION_VALUE, CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN

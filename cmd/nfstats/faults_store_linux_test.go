@@ -167,6 +167,15 @@ func TestStatusTellsWhyTheJournalGrows(t *testing.T) {
 		{"missing table", "UNKNOWN_TABLE",
 			func(d *daemon) { d.admin("RENAME TABLE nfstats.flows TO nfstats.elsewhere") },
 			func(d *daemon) { d.admin("RENAME TABLE nfstats.elsewhere TO nfstats.flows") }},
+		{"column of another type", "Array(UInt8)",
+			func(d *daemon) {
+				d.admin("ALTER TABLE nfstats.flows DROP COLUMN ip_ttl")
+				d.admin("ALTER TABLE nfstats.flows ADD COLUMN ip_ttl Array(UInt8)")
+			},
+			func(d *daemon) {
+				d.admin("ALTER TABLE nfstats.flows DROP COLUMN ip_ttl")
+				d.admin("ALTER TABLE nfstats.flows ADD COLUMN ip_ttl UInt8")
+			}},
 		{"read-only table", "NOT_IMPLEMENTED",
 			func(d *daemon) {
 				d.admin("RENAME TABLE nfstats.flows TO nfstats.elsewhere")
