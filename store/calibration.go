@@ -86,9 +86,10 @@ type CalibrationQuery struct {
 }
 
 // Calibration returns the newest rows of the buckets, by way and time. The
-// ifIndexes are those that the interfaces have today.
+// ifIndexes are those that the interfaces have today; interfaces that are gone, and
+// whose ifIndex is another's, are left out.
 func (s *Store) Calibration(ctx context.Context, q CalibrationQuery) ([]CalibrationRow, error) {
-	where := "bucket >= toDateTime({from:Int64}, 'UTC') AND bucket < toDateTime({to:Int64}, 'UTC')"
+	where := fmt.Sprintf("bucket >= toDateTime({from:Int64}, 'UTC') AND bucket < toDateTime({to:Int64}, 'UTC') AND if_index < %d", goneIfIndex)
 	parameters := clickhouse.Parameters{"from": strconv.FormatInt(q.From.Unix(), 10), "to": strconv.FormatInt(q.To.Unix(), 10)}
 	if q.Exporter.IsValid() {
 		where += " AND exporter_addr = toIPv6({exporter:String})"

@@ -192,6 +192,15 @@ func TestAnswersSurviveRenumbering(t *testing.T) {
 	if err != nil || len(calibration) != 120 || calibration[0].Factor != 2 || calibration[119].Factor != 2 {
 		t.Errorf("%d buckets of a: %v", len(calibration), err)
 	}
+	buckets, err := s.Calibration(ctx, CalibrationQuery{Exporter: edge, From: begin, To: end})
+	for _, row := range buckets {
+		if row.IfIndex < 2 || row.IfIndex > 4 {
+			t.Fatalf("of an interface that is gone: %+v", row)
+		}
+	}
+	if err != nil || len(buckets) != 3*120 {
+		t.Errorf("%d buckets: %v", len(buckets), err)
+	}
 	found, err := s.Complete(ctx, "interface", "192.0.2.1/")
 	if err != nil || len(found) != 3 {
 		t.Errorf("%+v %v", found, err)

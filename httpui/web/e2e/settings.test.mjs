@@ -55,7 +55,15 @@ test('the name of an interface is edited and shown in the charts', async () => {
     await page.getByRole('cell', { name: 'Transit: Example' }).waitFor();
   });
   assert.ok((await known()).some((i) => i.description === 'Transit: Example' && i.role === 'uplink'));
-  await onPage(`${base}/interfaces?live=off`, (page) => page.getByRole('link', { name: /Transit: Example/ }).waitFor());
+  await onPage(`${base}/interfaces?live=off`, async (page) => {
+    await page.getByRole('link', { name: /Transit: Example/ }).waitFor();
+    const rows = page.getByRole('region', { name: 'Interfaces, table' }).getByRole('row');
+    const described = await rows.count();
+    await page.getByRole('button', { name: /^All \d+, also those without a description/ }).click();
+    assert.ok(await rows.count() > described);
+    await page.getByRole('button', { name: /^Only the \d+ with a description/ }).click();
+    assert.equal(await rows.count(), described);
+  });
 });
 
 for (const theme of ['light', 'dark']) {

@@ -69,7 +69,7 @@ export const ROLES = /** @type {[string, string][]} */ ([['', 'not set'], ['upli
 export function editInterface(i, done) {
   form(`Interface ${i.if_name || i.name || i.if_index} of ${i.exporter_name || i.exporter}`, [
     { key: 'name', label: 'Name', value: i.name }, { key: 'description', label: 'Description', value: i.description },
-    { key: 'role', label: 'Role', value: i.role, options: ROLES, hint: i.suggested_role ? `Looks like ${i.suggested_role}: many foreign AS are seen there, or not` : '' },
+    { key: 'role', label: 'Role', value: i.role, options: ROLES, hint: i.suggested_role ? `Looks like ${i.suggested_role}, by the networks whose traffic passes it` : '' },
     { key: 'sampled', label: 'Sampled by the router', value: i.sampled === null ? '' : String(i.sampled), options: [['', `as seen (${i.suggested_sampled ? 'yes' : 'no'})`], ['true', 'yes'], ['false', 'no']] },
     { key: 'sampling_rate_override', label: 'Sampling rate, instead of what the router announces', type: 'number', value: i.sampling_rate_override || '', hint: '1000 for 1:1000; empty to believe the router' },
     { key: 'overhead', label: 'Octets of layer 2 for each packet', type: 'number', value: i.overhead, hint: 'SNMP counts them, flows do not: 18 for Ethernet, 22 with a VLAN tag' },
