@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/nfstats/nfstats/collector/journal"
+	"github.com/nfstats/nfstats/store"
 )
 
 // slowInsert is how long an insert may take before it counts as a problem.
@@ -43,7 +44,7 @@ func (a *attempt) problem(now time.Time) string {
 	defer a.mu.Unlock()
 	switch lasts := now.Sub(a.began); {
 	case a.err != nil:
-		return a.err.Error()
+		return store.Reason(a.err)
 	case !a.began.IsZero() && lasts > slowInsert:
 		return fmt.Sprintf("ClickHouse has not answered an insert for %s", lasts.Round(time.Second))
 	}

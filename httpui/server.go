@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -89,6 +90,8 @@ type Server struct {
 	handler  http.Handler
 	listener net.Listener
 	tls      *tls.Config // nil: plain HTTP
+
+	complained atomic.Int64 // Unix seconds: the last time that the status could not tell what is stored
 }
 
 // shutdownPatience bounds how long running requests may take at a stop.

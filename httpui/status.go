@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/nfstats/nfstats/store"
 )
 
 // statusAnswer is GET /api/v1/status.
@@ -62,7 +64,9 @@ func (s *Server) status(r *http.Request) (any, error) {
 	defer cancel()
 	extent, err := s.deps.Flows.Extent(ctx)
 	if err != nil {
-		s.deps.Logger.Warn("the status lacks what is stored", zap.Error(err))
+		if now, last := time.Now().Unix(), s.complained.Load(); now-last >= 60 && s.complained.CompareAndSwap(last, now) {
+			s.deps.Logger.Warn("the status lacks what is stored", zap.String("error", store.Reason(err)))
+		}
 		return answer, nil
 	}
 	answer.Stored = &storedAnswer{Flows: extent.Flows}

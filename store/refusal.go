@@ -2,6 +2,8 @@ package store
 
 import (
 	"errors"
+	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -39,4 +41,19 @@ func Refused(err error) bool {
 	}
 	return refusals[exception.Code] ||
 		exception.Code == tooManyParts && strings.Contains(exception.Message, "partitions for single INSERT block")
+}
+
+// Reason returns what an error of ClickHouse, or of the way to it, says to an
+// operator: the parameters of the request, which are long and of no use, are left
+// out.
+func Reason(err error) string {
+	request := (*url.Error)(nil)
+	if !errors.As(err, &request) {
+		return err.Error()
+	}
+	host := request.URL
+	if at, parseErr := url.Parse(request.URL); parseErr == nil {
+		host = at.Host
+	}
+	return fmt.Sprintf("ClickHouse at %s: %v", host, request.Err)
 }

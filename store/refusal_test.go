@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"testing"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -48,5 +49,15 @@ func TestRefusedTellsRowsFromCircumstances(t *testing.T) {
 		if Refused(fmt.Errorf("insert: %w", c.err)) != c.refused {
 			t.Errorf("%v: refused is %v", c.err, !c.refused)
 		}
+	}
+}
+
+func TestReasonLeavesOutTheRequest(t *testing.T) {
+	failed := &url.Error{Op: "Post", URL: "http://db:8123/?database=nfstats&insert_deduplication_token=1", Err: errors.New("dial tcp: connection refused")}
+	if got, want := Reason(fmt.Errorf("insert 5 flows: %w", failed)), "ClickHouse at db:8123: dial tcp: connection refused"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := Reason(errors.New("code: 60")); got != "code: 60" {
+		t.Error(got)
 	}
 }

@@ -64,7 +64,7 @@ func (r *Rollups) Run(ctx context.Context) error {
 		case ctx.Err() == nil:
 			wait = min(2*wait, time.Minute)
 			if time.Since(complained) >= time.Minute {
-				r.logger.Error("the charts lag behind; flows are safe", zap.Error(err), zap.Duration("next_try_in", wait))
+				r.logger.Error("the charts lag behind; flows are safe", zap.String("error", Reason(err)), zap.Duration("next_try_in", wait))
 				complained = time.Now()
 			}
 		}
