@@ -278,3 +278,26 @@ func TestImportWatchesACollector(t *testing.T) {
 		t.Errorf("stopped: %v\n%s", err, log)
 	}
 }
+
+func TestImportOfATimeRange(t *testing.T) {
+	d := newDaemon(t)
+	dir, now := t.TempDir(), time.Now()
+	for hours := range 4 {
+		flowToolsFileOf(t, filepath.Join(dir, fmt.Sprint("ft-", hours)), 1<<hours, now.Add(-time.Duration(hours)*time.Hour))
+	}
+	at := func(hours float64) string {
+		return now.Add(-time.Duration(hours * float64(time.Hour))).UTC().Format(time.RFC3339)
+	}
+	for _, tc := range []struct {
+		flags []string
+		flows int
+	}{
+		{nil, 15}, {[]string{"--since", at(2.5)}, 7}, {[]string{"--until", at(0.5)}, 14},
+		{[]string{"--since", at(2.5), "--until", at(0.5)}, 6}, {[]string{"--since", at(-1)}, 0},
+	} {
+		args := append([]string{"import", "flow-tools", "--dry-run", dir}, tc.flags...)
+		if out := d.mustOutput(args...); !strings.Contains(out, fmt.Sprintf("would import %d flows", tc.flows)) {
+			t.Errorf("%v: %s", tc.flags, out)
+		}
+	}
+}

@@ -33,6 +33,8 @@ type Importer struct {
 	mu       sync.Mutex
 	taken    map[string]bool    // IDs of this run
 	versions map[string]version // by path, of all runs
+	oldest   time.Time          // that warnOfExpiry has asked about in this run
+	warned   int                // tables that it has warned of
 	batches  sync.Pool          // *decoder.Batch, at most one for each file that is read
 }
 
@@ -65,7 +67,7 @@ func (i *Importer) Run(ctx context.Context, files []File) error {
 			}()
 		}
 	}
-	i.taken = map[string]bool{}
+	i.taken, i.oldest, i.warned = map[string]bool{}, time.Now(), 0
 	i.Progress.begin(files)
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, i.Parallel))
@@ -81,22 +83,27 @@ func (i *Importer) Run(ctx context.Context, files []File) error {
 	}
 	err := group.Wait()
 	state := i.Progress.State()
-	if err == nil {
-		err = i.warnOfExpiry(ctx, state.Oldest)
-	}
 	if err == nil && state.Unreadable+state.Damaged > 0 {
 		return fmt.Errorf("%d of %d files were not read whole, %d not at all", state.Damaged+state.Unreadable, state.FilesDone, state.Unreadable)
 	}
 	return err
 }
 
+// warnOfExpiry warns of tables that do not keep flows as old as these, when they
+// are more tables than it has warned of. It is called before they come in, so that there is time to stop.
 func (i *Importer) warnOfExpiry(ctx context.Context, oldest time.Time) error {
-	if i.Flows == nil || oldest.IsZero() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if !oldest.Before(i.oldest.Add(-time.Hour)) {
 		return nil
 	}
+	i.oldest = oldest
 	warnings, err := i.Retention.ExpiresOnArrival(ctx, oldest)
-	for _, w := range warnings {
-		i.Progress.warn("%s", w)
+	if len(warnings) > i.warned {
+		i.warned = len(warnings)
+		for _, w := range warnings {
+			i.Progress.warn("%s", w)
+		}
 	}
 	return err
 }

@@ -52,7 +52,6 @@ type State struct {
 
 	Known, Damaged, Unreadable int    // files
 	Flows, Packets, Bytes      uint64 // that came in, or would
-	Oldest                     time.Time
 }
 
 // Left estimates the time until the end; false while nothing tells it.
@@ -143,9 +142,6 @@ func (p *Progress) done(path string, r result, err error) {
 		s.Known++
 		tell(Known, "is in already as %s", r.ID)
 		return
-	}
-	if r.Flows > 0 && (s.Oldest.IsZero() || r.FirstFlow.Before(s.Oldest)) {
-		s.Oldest = r.FirstFlow
 	}
 	s.Flows += r.Flows
 	s.Packets += r.Packets

@@ -91,6 +91,11 @@ func (i *Importer) read(ctx context.Context, f *os.File, r *result) error {
 		}
 		r.Flows += uint64(b.Len())
 		if i.Flows != nil {
+			if b.Len() > 0 {
+				if err := i.warnOfExpiry(ctx, time.UnixMilli(first)); err != nil {
+					return err
+				}
+			}
 			token := fmt.Sprintf("import-%s-%d-%s-%d", r.ID, r.Attempt, i.Plan.digest, block)
 			if err := i.Flows.InsertFlows(ctx, store.Block{Token: token, Collector: i.Collector, Source: r.ID}, b); err != nil {
 				return err

@@ -2,12 +2,14 @@
 // folder that the configuration allows.
 import { h, icon } from '../dom.js';
 import { get, send } from '../api.js';
-import { ago, count, octets, spell, stamp } from '../format.js';
+import { count, octets, spell, zoneName } from '../format.js';
 import { panel } from '../parts/panel.js';
 import { confirm, form } from '../parts/edit.js';
 import { keyCell, table } from '../parts/table.js';
 import { show, state, toast } from '../ui.js';
 
+/** Archives are of other years: 2025-03-01 12:00. */
+const dated = (page, ms) => (ms ? new Intl.DateTimeFormat('sv-SE', { timeZone: zoneName(page.st.tz), dateStyle: 'short', timeStyle: 'short' }).format(ms) : '–');
 const nameOf = (path) => path.slice(path.lastIndexOf('/') + 1);
 const folderOf = (path) => path.slice(0, Math.max(0, path.lastIndexOf('/')));
 
@@ -36,7 +38,7 @@ async function choose(page, path = '') {
   answer.files.length ? table('Files', [
     { name: 'Name', cell: (f) => keyCell(f.folder ? `${f.name}/` : f.name, { note: f.skipped, onclick: () => go(() => (f.folder ? choose(page, at(f.name)) : begin(page, at(f.name)))) }), by: (f) => f.name },
     { name: 'Size', cell: (f) => (f.folder ? '' : octets(f.size)), by: (f) => f.size },
-    { name: 'Changed', cell: (f) => (f.changed_ms ? ago(f.changed_ms, page.st.tz) : '–'), by: (f) => f.changed_ms },
+    { name: 'Changed', cell: (f) => dated(page, f.changed_ms), by: (f) => f.changed_ms },
   ], answer.files) : h('p', null, 'The folder is empty.'), answer.truncated && h('p.muted', null, 'There are more files than are listed here.'));
 }
 
@@ -68,7 +70,7 @@ const list = (page, rows) => table('Imports', [
   { name: 'File', cell: (i) => keyCell(nameOf(i.path), { note: folderOf(i.path) }), by: (i) => i.path },
   { name: 'State', left: true, cell: (i) => i.state, by: (i) => i.state }, { name: 'Flows', strong: true, cell: (i) => count(i.flows), by: (i) => i.flows },
   { name: 'Packets', cell: (i) => count(i.packets), by: (i) => i.packets }, { name: 'Octets', cell: (i) => octets(i.bytes), by: (i) => i.bytes },
-  { name: 'From', cell: (i) => (i.first_ms === null ? '–' : stamp(i.first_ms / 1000, page.st.tz)), by: (i) => i.first_ms ?? 0 }, { name: 'To', cell: (i) => (i.last_ms === null ? '–' : stamp(i.last_ms / 1000, page.st.tz)), by: (i) => i.last_ms ?? 0 },
+  { name: 'From', cell: (i) => dated(page, i.first_ms), by: (i) => i.first_ms ?? 0 }, { name: 'To', cell: (i) => dated(page, i.last_ms), by: (i) => i.last_ms ?? 0 },
   { name: 'Worth knowing', left: true, cell: (i) => h('span.notes', null, i.error) },
   { name: 'Actions', cell: (i) => h('button.btn.icon.quiet', { title: 'Forget', 'aria-label': `Forget ${nameOf(i.path)}`, onclick: () => forget(page, i) }, icon('trash-2')) },
 ], rows);
@@ -79,7 +81,7 @@ export const imports = (page) => panel(page, {
   load: async (signal) => ({ ...await get('imports', {}, signal), ...await get('imports/jobs', {}, signal) }),
   acts: [h('button.btn.act-text', { onclick: () => choose(page) }, icon('plus'), 'Import files')],
   make: (body) => {
-    const now = h('div'), all = h('div');
+    const now = h('div', { css: { 'margin-bottom': '12px' } }), all = h('div');
     body.append(now, all);
     let timer = 0;
     const paint = (jobs) => {
