@@ -12,7 +12,7 @@ export function offered(body, draw) {
     const some = list.filter((i) => i.offered);
     if (!some.length || some.length === list.length) return body.replaceChildren(draw(list));
     const label = all ? `Only the ${some.length} with a description` : `All ${list.length}, also those without a description`;
-    body.replaceChildren(draw(all ? list : some), h('div.row', null, h('button.btn.act-text', { onclick: () => { all = !all; show(); } }, label)));
+    body.replaceChildren(draw(all ? list : some), h('div.more', null, h('button.btn.act-text', { onclick: () => { all = !all; show(); } }, label)));
   };
   return (/** @type {any[]} */ interfaces) => { list = interfaces; show(); };
 }

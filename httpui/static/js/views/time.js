@@ -21,7 +21,7 @@ const seriesCSV = (d) => [['time', ...d.rows.map((r) => `${named(d.by, r).label}
 export function traffic(page, { by = page.st.by, top = 10, height = 320, onanswer = (/** @type {any} */ _) => {}, previous = false } = {}) {
   const { st, go } = page;
   return panel(page, {
-    title: `Traffic by ${lower(by)}`, sub: 'Bits per second of layer 3', height, csv: seriesCSV,
+    title: `Traffic by ${lower(by)}`, sub: 'Bits per second', height, csv: seriesCSV,
     load: async (signal) => {
       const parameters = { ...query(st), by, top, points: 240 };
       const d = await get('series', parameters, signal);
