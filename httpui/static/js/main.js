@@ -112,6 +112,7 @@ function render() {
   document.title = name ? `${spec.title} · NFStats` : 'NFStats';
   $('title').textContent = spec.title;
   $('nav-items').replaceChildren(...navigation(name));
+  document.querySelector('.nav-item[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
   $('tools').replaceChildren(...(spec.timeless ? [] : tools(page, act)));
   renderBar(page);
   view = spec.build(page);

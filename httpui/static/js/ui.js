@@ -60,9 +60,10 @@ export const failed = (error, retry) => h('div.state.err', { role: 'alert' }, ic
   error.id ? h('code', null, `request ${error.id}`) : null, h('div.row', null, h('button.btn', { onclick: retry }, icon('rotate-cw'), 'Try again')));
 
 export function empty(st, go, height = 300) {
-  const filtered = st.filter || st.exporter || st.src || st.dst;
+  const KEYS = ['filter', 'exporter', 'src', 'dst', 'as', 'port', 'proto', 'in_if', 'out_if'];
+  const filtered = KEYS.some((k) => st[k]);
   const el = state('inbox', 'No flows', filtered ? 'Nothing in this time range fits the filters.' : 'Nothing was received in this time range.',
-    filtered && h('button.btn', { onclick: () => go({ filter: '', exporter: '', src: '', dst: '' }) }, icon('x'), 'Clear filters'),
+    filtered && h('button.btn', { onclick: () => go(Object.fromEntries(KEYS.map((k) => [k, '']))) }, icon('x'), 'Clear filters'),
     h('button.btn', { onclick: () => go({ range: '7d', from: 0, to: 0, during: '' }) }, icon('clock'), 'Last 7 days'));
   el.style.setProperty('--h', `${Math.min(height, 300)}px`);
   return el;

@@ -42,6 +42,10 @@ export function fold(d, threshold) {
   return { dims: d.dims, nodes: nodes.map((n) => ({ ...n, error: Math.sqrt(n.variance) })), links: [...links.values()].map((l) => ({ ...l, error: Math.sqrt(l.variance) })), total: d.total.bits_per_second };
 }
 
+const compact = (el) => el.clientWidth < 900;
+/** Pixels right of the last layer, for its names. */
+export const room = (el) => (compact(el) ? 110 : 225);
+
 /**
  * Data: what fold gives.
  * @param {HTMLElement} el
@@ -50,10 +54,13 @@ export function fold(d, threshold) {
 export function sankey(el, onpick) {
   const chart = new Chart(el, (d) => {
     const last = d.dims.length - 1;
-    const narrow = el.clientWidth < 640;
+    const narrow = compact(el);
+    const twice = new Set(d.nodes.map((n) => `${n.layer} ${n.label}`).filter((x, i, all) => all.indexOf(x) !== i));
+    // Networks of one company often share a name: then their numbers tell them apart.
+    const name = (n) => (twice.has(`${n.layer} ${n.label}`) && n.note ? `${n.note} ${n.label}` : n.label);
     // Layers between are neutral, so that a band tells where it comes from and goes to.
     const color = (n) => (n.other ? '--c-other' : n.layer > 0 && n.layer < last ? '--c-mid' : colorOf(n.by, n));
-    const cut = (s) => { const m = narrow ? 14 : 30; return s.length > m ? `${s.slice(0, m - 1)}…` : s; };
+    const cut = (s) => { const m = narrow ? 15 : 26; return s.length > m ? `${s.slice(0, m - 1)}…` : s; };
     const share = (v) => percent(d.total ? v / d.total : 0);
     return {
       label: `Paths ${d.dims.map((x) => DIMENSIONS[x]).join(' to ')}: ${d.nodes.length} nodes, ${d.links.length} bands, ${si(d.total, 'bps')} in total. The table holds the numbers.`,
@@ -66,11 +73,11 @@ export function sankey(el, onpick) {
           const l = d.links[p.data.i], [a, b] = [d.nodes[l.a], d.nodes[l.b]];
           return tip('', [{ label: a.label, color: color(a), text: '' }, { label: b.label, color: color(b), text: si(l.bits, 'bps') }], [plusMinus(l.error, l.bits) || 'Share', share(l.bits)]);
         } },
-        series: [{ type: 'sankey', left: 14, right: 14, top: 6, bottom: 10, nodeWidth: 12, nodeGap: d.nodes.length > 60 ? 6 : 10, nodeAlign: 'justify', layoutIterations: 48, draggable: false,
+        series: [{ type: 'sankey', left: 14, right: room(el), top: 6, bottom: 10, nodeWidth: 12, nodeGap: d.nodes.length > 60 ? 6 : 10, nodeAlign: 'justify', layoutIterations: 48, draggable: false,
           emphasis: { focus: 'trajectory', lineStyle: { opacity: 0.62 } }, blur: { lineStyle: { opacity: 0.06 }, itemStyle: { opacity: 0.35 }, label: { opacity: 0.4 } },
           itemStyle: { borderWidth: 0, borderRadius: 2 }, lineStyle: { color: 'gradient', opacity: 0.3, curveness: 0.52 },
           data: d.nodes.map((n, i) => ({ name: n.key, i, depth: n.layer, itemStyle: { color: token(color(n)) },
-            label: { show: !(narrow && last > 2 && n.layer === last - 1), position: n.layer === last ? 'left' : 'right', formatter: narrow ? `{n|${text(cut(n.label))}}` : `{n|${text(cut(n.label))}}  {v|${si(n.bits, 'bps')}}`,
+            label: { position: 'right', formatter: narrow ? `{n|${text(cut(name(n)))}}` : `{n|${text(cut(name(n)))}}  {v|${si(n.bits, 'bps')}}`,
               rich: { n: { color: token('--text'), fontSize: 12, fontWeight: 540, textBorderColor: token('--surface'), textBorderWidth: 2.5 }, v: { color: token('--text-2'), fontSize: 11.5, textBorderColor: token('--surface'), textBorderWidth: 2.5 } } } })),
           links: d.links.map((l, i) => ({ source: d.nodes[l.a].key, target: d.nodes[l.b].key, i, value: l.bits })) }],
       },

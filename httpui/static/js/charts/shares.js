@@ -35,13 +35,14 @@ export function bars(el, { onpick } = {}) {
   const chart = new Chart(el, (d) => {
     const rows = d.rows.slice().reverse(), unit = d.unit ?? 'bps';
     const max = Math.max(0, ...rows.map((r) => r.bits_per_second));
-    const width = Math.min(250, el.clientWidth * 0.42);
+    const width = Math.min(250, el.clientWidth * 0.42), letters = Math.floor((width - 26) / 6.6);
+    const cut = (s) => (s.length > letters ? `${s.slice(0, letters - 1)}…` : s);
     return {
       label: `Bars, largest first: ${d.rows.slice(0, 3).map((r) => `${r.label} ${si(r.bits_per_second, unit)}`).join(', ')}.`,
       option: {
-        grid: { left: width, right: 78, top: 4, bottom: 26 }, xAxis: { ...valueAxis(max, unit), splitNumber: 5 },
+        grid: { left: width, right: 78, top: 4, bottom: 26 }, xAxis: { ...valueAxis(max, unit), splitNumber: el.clientWidth < 640 ? 2 : 5 },
         yAxis: { type: 'category', data: rows.map((_, i) => i), axisLine: { show: false }, axisTick: { show: false },
-          axisLabel: { align: 'left', margin: width - 14, interval: 0, formatter: (_, i) => `{n|${text(rows[i].label)}}`, rich: { n: { color: token('--text'), fontSize: 12, fontWeight: 520, width: width - 26, overflow: 'truncate' } } } },
+          axisLabel: { align: 'left', margin: width - 14, interval: 0, formatter: (_, i) => `{n|${text(cut(rows[i].label))}}`, rich: { n: { color: token('--text'), fontSize: 12, fontWeight: 520, width: width - 26 } } } },
         tooltip: { trigger: 'axis', axisPointer: { type: 'shadow', shadowStyle: { color: fade(token('--text-3'), 0.1) } },
           formatter: (p) => { const r = rows[p[0].dataIndex]; return tip(r.note, [{ label: r.label, color: r.color, text: si(r.bits_per_second, unit) }], [plusMinus(r.error, r.bits_per_second) || 'Share', percent(r.share)]); } },
         series: [{ type: 'bar', barWidth: '62%', barMaxWidth: 16, cursor: onpick ? 'pointer' : 'default', label: { show: true, position: 'right', distance: 8, formatter: (p) => si(rows[p.dataIndex].bits_per_second, unit), color: token('--text'), fontSize: 11.5, fontWeight: 540 },

@@ -37,14 +37,14 @@ export function areas(el, onzoom) {
       option: {
         grid, xAxis: timeAxis(el, d), yAxis: valueAxis(max),
         tooltip: { trigger: 'axis', axisPointer: pointer(), position: beside, formatter: (points) => {
-          const i = points[0].dataIndex;
+          const i = Math.min(n - 1, points[0].dataIndex);
           const shown = rows.map((r) => ({ label: r.label, color: r.color, value: r.bits_per_second[i] })).filter((r) => r.value).sort((a, b) => b.value - a.value).slice(0, 16);
           const before = d.previous?.[i] !== undefined ? [{ label: 'One period before', text: si(d.previous[i], 'bps') }] : [];
           return tip(stamp(at(i) / 1000, tz), [...shown.map((r) => ({ ...r, text: si(r.value, 'bps') })), ...before], ['Total', si(totals[i], 'bps')]);
         } },
         series: [...rows.slice().reverse().map((r) => {
           const color = token(r.color);
-          return { id: r.id ?? r.label, name: r.label, type: 'line', stack: 'all', step: n <= 60 ? 'end' : false, symbol: 'none', data: r.bits_per_second.map((v, i) => [at(i), v]),
+          return { id: r.id ?? r.label, name: r.label, type: 'line', stack: 'all', symbol: 'none', data: (n === 1 ? [r.bits_per_second[0], r.bits_per_second[0]] : r.bits_per_second).map((v, i) => [n === 1 ? at(0) + i * 1000 : at(i), v]),
             lineStyle: { width: 1, color }, itemStyle: { color }, areaStyle: { color: fade(color, 0.62), opacity: 1 } };
         }),
         d.previous && line('previous', d.previous.slice(0, n).map((v, i) => [at(i), v]), { type: [2, 3] }),

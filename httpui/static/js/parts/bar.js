@@ -1,6 +1,6 @@
 // The bar above a view: exporter, direction, scale, the filter and what the view adds.
 import { h, icon } from '../dom.js';
-import { DIMENSIONS } from '../dims.js';
+import { DIMENSIONS, PROTOCOLS } from '../dims.js';
 import { completed } from './complete.js';
 
 /** A select with its label before it. */
@@ -26,6 +26,15 @@ const CONTROLS = {
   src: ({ st, go }) => completed('From AS', 'as', st.src, (src) => go({ src })),
   dst: ({ st, go }) => completed('To AS', 'as', st.dst, (dst) => go({ dst })),
   interface: ({ st, go }) => completed('Interface', 'interface', st.interface, (v) => go({ interface: v })),
+  in_if: ({ st, go }) => completed('Into', 'interface', st.in_if, (v) => go({ in_if: v }), 'any interface'),
+  out_if: ({ st, go }) => completed('Out of', 'interface', st.out_if, (v) => go({ out_if: v }), 'any interface'),
+  as: ({ st, go }) => completed('AS', 'as', st.as, (v) => go({ as: v })),
+  port: ({ st, go }) => h('label.select.text.short', null, h('span', null, 'Port'), h('input', { type: 'text', inputmode: 'numeric', value: st.port, placeholder: 'any', autocomplete: 'off', 'aria-label': 'Port', onchange: (e) => {
+    const text = e.target.value.trim();
+    e.target.setCustomValidity(text === '' || /^\d{1,5}$/.test(text) && Number(text) < 65536 ? '' : 'A number up to 65535');
+    if (e.target.reportValidity()) go({ port: text });
+  } })),
+  proto: ({ st, go }) => pick('Protocol', st.proto, [['', 'any'], ...Object.entries({ ...PROTOCOLS, ...(st.proto && !PROTOCOLS[st.proto] ? { [st.proto]: st.proto } : {}) })], (proto) => go({ proto })),
 };
 const SCALES = [['auto', 'calibrated'], ['sampled', '× sampling rate'], ['raw', 'as exported'], ['calibrated', 'SNMP totals']];
 

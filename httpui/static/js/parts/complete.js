@@ -9,10 +9,11 @@ let lists = 0;
  * @param {'as'|'interface'} what
  * @param {string} value
  * @param {(value: string) => void} set  called with a value, or '' when emptied
+ * @param {string} [hint]  where it is empty
  */
-export function completed(label, what, value, set) {
+export function completed(label, what, value, set, hint = what === 'as' ? 'any' : 'number or name') {
   const list = h('datalist', { id: `list-${++lists}` });
-  const input = h('input', { type: 'text', list: list.id, value, placeholder: what === 'as' ? 'any' : 'number or name', autocomplete: 'off', spellcheck: 'false', 'aria-label': label });
+  const input = h('input', { type: 'text', list: list.id, value, placeholder: hint, autocomplete: 'off', spellcheck: 'false', 'aria-label': label });
   let timer = 0, found = [];
   const ask = async () => {
     found = await get('complete', { what, q: input.value.replace(/^AS(?=\d)/i, '') }).catch(() => []);

@@ -18,6 +18,7 @@ import { empty, failed, loading, save, show } from '../ui.js';
  * @property {(signal: AbortSignal) => Promise<any>} load
  * @property {(body: HTMLElement) => Drawing} make
  * @property {(answer: any) => boolean} [isEmpty]
+ * @property {(answer: any) => string} [sql]  that gives the numbers, where the answer does not have it
  * @property {(answer: any) => any[][]} [csv]  its numbers, a heading first
  * @property {(answer: any) => string} [note]  left of the foot
  * @property {boolean} [optional]  not shown where the server has no such API
@@ -29,7 +30,7 @@ import { empty, failed, loading, save, show } from '../ui.js';
  * @param {Settings} settings
  */
 export function panel(page, settings) {
-  const { title, label: spoken = title, sub = '', size = '', height = 300, load, make, isEmpty = (d) => d.rows?.length === 0, csv, note, acts = [] } = settings;
+  const { title, label: spoken = title, sub = '', size = '', height = 300, load, make, isEmpty = (d) => d.rows?.length === 0, sql = (d) => d.meta?.sql, csv, note, acts = [] } = settings;
   const body = h('div'), foot = h('footer', { hidden: true });
   const subtitle = h('p', null, sub);
   const buttons = h('div.act', null, acts);
@@ -56,7 +57,7 @@ export function panel(page, settings) {
       body.replaceChildren();
       drawing = make(body);
       buttons.replaceChildren(...acts, ...[
-        d.meta?.sql && act('Show SQL', 'code', () => showSQL(page, title, answer.meta.sql)), csv && act('Data as CSV', 'table-2', () => result.csv()),
+        sql(d) && act('Show SQL', 'code', () => showSQL(page, title, sql(answer))), csv && act('Data as CSV', 'table-2', () => result.csv()),
         drawing.chart && act('Chart as PNG', 'image', () => result.png())].filter(Boolean));
     }
     drawing.update(d);

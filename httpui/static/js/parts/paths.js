@@ -2,10 +2,10 @@
 import { h } from '../dom.js';
 import { get } from '../api.js';
 import { query } from '../state.js';
-import { DIMENSIONS, named, plusMinus } from '../dims.js';
+import { DIMENSIONS, isAS, named, plusMinus } from '../dims.js';
 import { colorOf } from '../chart.js';
 import { percent, si } from '../format.js';
-import { fold, sankey } from '../charts/sankey.js';
+import { fold, room, sankey } from '../charts/sankey.js';
 import { panel } from './panel.js';
 import { keyCell, table } from './table.js';
 
@@ -25,8 +25,10 @@ export function paths(page, { title, sub, dims, where = [], height = 560, direct
       ...d.paths.map((p) => [...p.nodes.flatMap((i) => [d.nodes[i].other ? 'other' : d.nodes[i].value, d.nodes[i].name]), p.bits_per_second, p.error])],
     make: (body) => {
       const canvas = h('div.canvas', { css: { height: `${height}px` } }), below = h('div');
-      body.append(h('div.layers', { 'aria-hidden': 'true' }, dims.map((x) => h('span', null, DIMENSIONS[x]))), h('div.plot', null, canvas), below);
+      const layers = h('div.layers', { 'aria-hidden': 'true' }, dims.map((x, l) => h('span', { css: { '--at': String(l / (dims.length - 1)) } }, DIMENSIONS[x])));
+      body.append(h('div.scroll.paths', { tabindex: '0', role: 'region', 'aria-label': `${title}, chart` }, layers, h('div.plot', null, canvas)), below);
       const chart = sankey(canvas, (n) => page.details(n.by, { ...n, bits_per_second: n.bits, share: chart.data.total ? n.bits / chart.data.total : 0 }));
+      chart.drawn = () => layers.style.setProperty('--room', `${room(canvas)}px`);
       return { chart, update: (d) => { chart.set(fold(d, threshold)); below.replaceChildren(largest(d, title)); } };
     },
   });
@@ -36,7 +38,7 @@ function largest(d, title) {
   const rows = d.paths.slice(0, SHOWN).map((p) => ({ ...p, cells: p.nodes.map((i) => ({ ...named(d.dims[d.nodes[i].layer], d.nodes[i]), color: colorOf(d.dims[d.nodes[i].layer], d.nodes[i]) })) }));
   const total = d.total.bits_per_second || 1;
   return table(`${title}, largest paths`, [
-    ...d.dims.map((x, l) => ({ name: DIMENSIONS[x], left: true, cell: (r) => keyCell(r.cells[l].label, { note: r.cells[l].note, color: l === 0 || l === d.dims.length - 1 ? r.cells[l].color : '' }), by: (r) => r.cells[l].label })),
+    ...d.dims.map((x, l) => ({ name: DIMENSIONS[x], left: true, cell: (r) => keyCell(r.cells[l].label, { note: isAS(x) ? r.cells[l].note : '', color: l === 0 || l === d.dims.length - 1 ? r.cells[l].color : '' }), by: (r) => r.cells[l].label })),
     { name: 'Share', cell: (r) => percent(r.bits_per_second / total), by: (r) => r.bits_per_second },
     { name: 'Rate', strong: true, cell: (r) => si(r.bits_per_second, 'bps'), by: (r) => r.bits_per_second },
     { name: 'Error', cell: (r) => plusMinus(r.error, r.bits_per_second) || '–', by: (r) => r.error },

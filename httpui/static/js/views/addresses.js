@@ -9,8 +9,8 @@ import { panel, panels } from '../parts/panel.js';
 import { dressed, sharesCSV, sharesTable } from '../parts/shares.js';
 import { table } from '../parts/table.js';
 
-/** Flows of the chosen interface only. */
-const through = (st) => st.interface && `${st.direction === 'in' ? 'in_if' : 'out_if'} = ${st.interface}`;
+/** What the bar asks for: interfaces, and an AS, port and protocol on either side. */
+const only = (st) => [st.in_if && `in_if = ${st.in_if}`, st.out_if && `out_if = ${st.out_if}`, st.as && `(src_as = ${st.as} or dst_as = ${st.as})`, st.port && `(src_port = ${st.port} or dst_port = ${st.port})`, st.proto && `proto = ${st.proto}`];
 const LIMIT = 50; // flows of a page
 const ip = (a, port) => (port ? (a.includes(':') ? `[${a}]:${port}` : `${a}:${port}`) : a);
 
@@ -18,7 +18,7 @@ function top(page) {
   const { st } = page, by = `${st.side}_addr`, n = Number(st.top || 20);
   return panel(page, {
     title: `Top ${st.side === 'src' ? 'source' : 'destination'} addresses`, sub: 'Averages over the range', height: 24 * n + 40, csv: sharesCSV,
-    load: (signal) => get('shares', { ...query(st, through(st)), by, top: n }, signal),
+    load: (signal) => get('shares', { ...query(st, ...only(st)), by, top: n }, signal),
     note: (d) => `${count(d.total.values)} addresses, ${si(d.total.bits_per_second, 'bps')} ${plusMinus(d.total.error, d.total.bits_per_second)} in all`,
     make: (body) => {
       const canvas = h('div.canvas', { css: { height: `${24 * n + 34}px` } }), below = h('div');
@@ -35,7 +35,7 @@ function top(page) {
 
 /** Flow columns: heading, what the API sorts by, cell. */
 const columns = (tz) => [
-  { name: 'Start', key: 'time_flow_start', left: true, cell: (r) => seconds(r.time_flow_start_ms, tz) }, { name: 'End', key: 'time_flow_end', left: true, cell: (r) => seconds(r.time_flow_end_ms, tz) },
+  { name: 'Start', key: 'time_flow_start', left: true, cell: (r) => seconds(r.time_flow_start_ms, tz) }, { name: 'End', key: 'time_flow_end', left: true, cell: (r) => sameDay(seconds(r.time_flow_end_ms, tz), seconds(r.time_flow_start_ms, tz)) },
   { name: 'Source', key: 'src_addr', left: true, strong: true, cell: (r) => ip(r.src_addr, r.src_port) }, { name: 'Destination', key: 'dst_addr', left: true, strong: true, cell: (r) => ip(r.dst_addr, r.dst_port) },
   { name: 'Protocol', key: 'proto', left: true, cell: (r) => `${PROTOCOLS[r.proto] ?? r.proto}${r.proto === 6 ? ` ${tcpFlags(r.tcp_flags)}` : ''}` },
   { name: 'Packets', key: 'packets', cell: (r) => count(r.packets) }, { name: 'Octets', key: 'bytes', cell: (r) => count(r.bytes) }, { name: 'Sampling', key: 'sampling_rate', cell: (r) => (r.sampling_rate ? `1:${r.sampling_rate}` : 'unknown') },
@@ -43,6 +43,8 @@ const columns = (tz) => [
   { name: 'Source AS', key: 'src_as', left: true, cell: (r) => system('src_as', r.src_as, r.src_as_name) }, { name: 'Destination AS', key: 'dst_as', left: true, cell: (r) => system('dst_as', r.dst_as, r.dst_as_name) },
   { name: 'Exporter', left: true, cell: (r) => r.exporter_name || r.exporter },
 ];
+/** The time alone where the day stands beside it already. */
+const sameDay = (end, start) => { const day = start.slice(0, start.indexOf(', ') + 2); return end.startsWith(day) ? end.slice(day.length) : end; };
 const port = (exporter, index, name) => named('in_if', { value: `${exporter}/${index}`, name }).label;
 const system = (by, number, name) => { const n = named(by, { value: String(number), name }); return n.note ? `${n.label} (${number})` : n.label; };
 
@@ -50,11 +52,11 @@ function flows(page) {
   const { st, go } = page;
   const where = st.flows === 'all' ? '' : `${st.side}_addr = ${st.flows}`;
   const skip = Number(st.skip || 0);
-  const csvHref = address('flows', { ...query(st, where, through(st)), format: 'csv' });
+  const csvHref = address('flows', { ...query(st, where, ...only(st)), format: 'csv' });
   return panel(page, {
     title: st.flows === 'all' ? 'Flows' : `Flows ${st.side === 'src' ? 'from' : 'to'} ${st.flows}`, sub: 'As exported: packets and octets are not multiplied by the sampling rate', height: 300,
     acts: [h('a.btn.act-text', { href: csvHref, download: 'flows.csv' }, icon('download'), 'All as CSV'), h('button.btn.act-text', { onclick: () => go({ flows: '', skip: '' }) }, icon('x'), 'Close')],
-    load: (signal) => get('flows', { ...query(st, where, through(st)), sort: st.sort, limit: LIMIT, offset: skip }, signal),
+    load: (signal) => get('flows', { ...query(st, where, ...only(st)), sort: st.sort, limit: LIMIT, offset: skip }, signal),
     note: (d) => `${count(d.total.flows)} flows, ${count(d.total.packets)} packets, ${octets(d.total.bytes)}; multiplied ${octets(d.total.bytes_scaled)}`,
     make: (body) => ({ update: (d) => {
       const cols = columns(st.tz);
@@ -68,7 +70,7 @@ function flows(page) {
 }
 
 export const addresses = {
-  title: 'IP addresses', icon: 'chart-bar-big', key: 'b', group: 'Traffic', controls: ['side', 'direction', 'interface', 'top20', 'rows'], replay: true,
+  title: 'IP addresses', icon: 'chart-bar-big', key: 'b', group: 'Traffic', controls: ['side', 'direction', 'in_if', 'out_if', 'as', 'port', 'proto', 'top20', 'rows'], replay: true,
   /** @param {import('../main.js').Page} page */
   build: (page) => panels(...(page.st.flows ? [flows(page)] : []), top(page)),
 };

@@ -2,7 +2,7 @@
 import { h } from '../dom.js';
 import { get } from '../api.js';
 import { span } from '../state.js';
-import { ago, count, si, spell } from '../format.js';
+import { ago, count, percent, si, spell } from '../format.js';
 import { panel, panels } from '../parts/panel.js';
 import { keyCell, table } from '../parts/table.js';
 import { show, state } from '../ui.js';
@@ -21,6 +21,13 @@ export function troubles(live) {
   return out;
 }
 
+/** Share of what was sent that did not come in, by sequence numbers: of flows or of datagrams, as the version counts. */
+function loss(live) {
+  const c = live.counters, missing = Math.max(0, c.sequence_missing - c.sequence_late);
+  const seen = live.domains.every((x) => x.version === 9) ? c.datagrams : c.flows;
+  return missing / (missing + seen || 1);
+}
+
 /** Why there are no flows, in words, from what the decoder and the store say. */
 function whyEmpty(status, d) {
   const live = d.exporters.filter((e) => e.live);
@@ -31,6 +38,8 @@ function whyEmpty(status, d) {
   if (status.journal?.reason) return `Flows are received, and wait to be stored: ${status.journal.reason}`;
   return 'Exporters send, but no flow ended within this time range. Flows arrive when the router\'s active timeout ends them.';
 }
+
+const templatesOf = (e) => e.live.domains.reduce((n, d) => n + d.templates, 0);
 
 /** The newest sampling rates in force: '1:1000 announced in options'. */
 function sampling(live) {
@@ -69,11 +78,13 @@ export function build(page) {
     make: (body) => ({ update: (d) => {
       const time = d.to - d.from, nothing = d.exporters.every((e) => e.flows === 0);
       body.replaceChildren(...[nothing && state('info', 'Why is this empty?', whyEmpty(d.status, d)), d.exporters.length && table('Exporters', [
-        { name: 'Exporter', cell: (e) => keyCell(e.name || e.address, { note: e.name ? e.address : '', onclick: e.live ? () => templates(e) : undefined }), by: (e) => e.name || e.address },
+        { name: 'Exporter', cell: (e) => h('a', { href: page.href({ view: '', exporter: e.address }), 'data-go': '' }, keyCell(e.name || e.address, { note: e.name ? e.address : '' })), by: (e) => e.name || e.address },
         { name: 'Sends', left: true, cell: (e) => [...new Set((e.live?.domains ?? []).map((x) => (x.version === 10 ? 'IPFIX' : `v${x.version}`)))].join(', ') || '–' },
         { name: 'Last seen', cell: (e) => ago(seen(e), st.tz), by: seen }, { name: 'Flow records', cell: (e) => count(e.flows), by: (e) => e.flows }, { name: 'Rate', cell: (e) => si(e.flows / time, 'fps'), by: (e) => e.flows },
-        { name: 'Traffic', strong: true, cell: (e) => si(e.octets * 8 / time, 'bps'), by: (e) => e.octets }, { name: 'Sampling', left: true, cell: (e) => sampling(e.live) },
-        { name: 'Clock', cell: (e) => (e.live ? `${(e.live.clock_skew_ms / 1000).toFixed(1)} s` : '–'), by: (e) => e.live?.clock_skew_ms ?? 0 },
+        { name: 'Traffic', strong: true, cell: (e) => si(e.octets * 8 / time, 'bps'), by: (e) => e.octets }, { name: 'Sampling', left: true, cell: (e) => h('span.notes', null, sampling(e.live)) },
+        { name: 'Lost', cell: (e) => (e.live ? percent(loss(e.live)) : '–'), by: (e) => (e.live ? loss(e.live) : 0) },
+        { name: 'Templates', cell: (e) => (e.live ? h('button.link', { title: `Templates of ${e.name || e.address}`, 'aria-label': `${count(templatesOf(e))} templates of ${e.name || e.address}`, onclick: () => templates(e) }, count(templatesOf(e))) : '–') },
+        { name: 'Clock', cell: (e) => (e.live ? `${(Math.round(e.live.clock_skew_ms / 100) / 10 || 0).toFixed(1)} s` : '–'), by: (e) => e.live?.clock_skew_ms ?? 0 },
         { name: 'Worth knowing', left: true, cell: (e) => h('span.notes', null, troubles(e.live).join('; ') || 'all well') },
       ], d.exporters)].filter(Boolean));
     } }),

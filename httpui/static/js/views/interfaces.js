@@ -2,7 +2,7 @@
 import { h, icon } from '../dom.js';
 import { get } from '../api.js';
 import { span } from '../state.js';
-import { ago, percent, si } from '../format.js';
+import { percent, si } from '../format.js';
 import { offered } from '../parts/offered.js';
 import { panel, panels } from '../parts/panel.js';
 import { keyCell, spark, table } from '../parts/table.js';
@@ -30,7 +30,7 @@ export function build(page) {
     make: (body) => {
       const value = (i) => `${i.exporter}/${i.if_index}`;
       let lines = new Map();
-      const draw = offered(body, (interfaces) => table('Interfaces', [
+      const draw = offered(body, (interfaces) => h('div.tight', null, table('Interfaces', [
         { name: 'Interface', cell: (i) => h('a', { href: page.href({ view: 'interface', interface: value(i) }), 'data-go': '' }, keyCell(i.description || i.name || `Interface ${i.if_index}`, { note: i.description ? i.name : '' })), by: (i) => i.description || i.name },
         { name: 'Exporter', left: true, cell: (i) => i.exporter_name || i.exporter, by: (i) => i.exporter_name || i.exporter },
         { name: 'Role', left: true, cell: (i) => i.role || (i.suggested_role ? h('span.muted', { title: 'A guess by its flows; set it in the settings' }, `${i.suggested_role}?`) : '–'), by: (i) => i.role || i.suggested_role },
@@ -38,9 +38,8 @@ export function build(page) {
         { name: 'In: SNMP', cell: (i) => text(i.snmp_in_bps), by: (i) => i.snmp_in_bps ?? -1 }, { name: 'flows', strong: true, cell: (i) => text(i.flow_in_bps), by: (i) => i.flow_in_bps ?? -1 }, { name: 'coverage', left: true, cell: (i) => badge(i.coverage_in, i.status_in, i.reason_in), by: (i) => i.coverage_in ?? -1 },
         { name: 'Out: SNMP', cell: (i) => text(i.snmp_out_bps), by: (i) => i.snmp_out_bps ?? -1 }, { name: 'flows', strong: true, cell: (i) => text(i.flow_out_bps), by: (i) => i.flow_out_bps ?? -1 }, { name: 'coverage', left: true, cell: (i) => badge(i.coverage_out, i.status_out, i.reason_out), by: (i) => i.coverage_out ?? -1 },
         { name: 'In this time', left: true, cell: (i) => (lines.has(value(i)) ? spark(lines.get(value(i)), `Traffic ${st.direction} of ${i.name} over the range`) : '') },
-        { name: 'Polled', cell: (i) => (i.last_poll_ms ? ago(i.last_poll_ms, st.tz) : '–'), by: (i) => i.last_poll_ms },
         { name: 'Edit', cell: (i) => (page.admin ? h('button.btn.icon.quiet', { 'aria-label': `Edit ${i.name || i.if_index}`, onclick: () => editInterface(i, page.refresh) }, icon('pencil')) : '') },
-      ], interfaces));
+      ], interfaces)));
       return { update: (d) => {
         lines = d.lines;
         if (d.interfaces.length) draw(d.interfaces);

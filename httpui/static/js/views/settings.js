@@ -7,7 +7,7 @@ import { panel, panels } from '../parts/panel.js';
 import { confirm, editInterface, form } from '../parts/edit.js';
 import { keyCell, table } from '../parts/table.js';
 import { imports } from './imports.js';
-import { state, toast } from '../ui.js';
+import { show, state, toast } from '../ui.js';
 
 const AUTH = /** @type {[string, string][]} */ ([['', 'none'], ['SHA', 'SHA-1'], ['SHA-224', 'SHA-224'], ['SHA-256', 'SHA-256'], ['SHA-384', 'SHA-384'], ['SHA-512', 'SHA-512'], ['MD5', 'MD5']]);
 const PRIVACY = /** @type {[string, string][]} */ ([['', 'none'], ['AES', 'AES-128'], ['AES-192', 'AES-192'], ['AES-256', 'AES-256'], ['DES', 'DES']]);
@@ -35,21 +35,30 @@ function host(page, /** @type {any} */ d = null) {
   }, d ? 'Save' : 'Add');
 }
 
-/** Walks the agent and says how far it is. */
+/** Walks the agent, says how far it is, and offers the interfaces that it found. */
 async function discover(page, d) {
-  const path = `devices/${encodeURIComponent(d.id)}/discover`;
+  const path = `devices/${encodeURIComponent(d.id)}/discover`, name = d.name || d.address;
+  const bar = h('progress', { 'aria-label': 'Reading' }), words = h('p', { role: 'status' }, 'Asking…'), below = h('div.found');
+  const dialog = show(`SNMP data of ${name}`, words, bar, below);
+  dialog.classList.add('wide');
+  const end = (text) => { bar.remove(); words.textContent = text; };
   try {
     await send('POST', path);
-    for (;;) {
+    while (dialog.open) {
       const s = await get(path);
-      if (s.state === 'failed') return toast(s.error);
-      toast(s.state === 'running' ? `Reading ${d.name || d.address}: ${s.found} interfaces` : `${s.found} interfaces. Choose below.`);
-      if (s.state !== 'running') return page.refresh();
+      if (s.state === 'failed') return end(s.error);
+      words.textContent = `${s.found} interfaces`;
+      if (s.state !== 'running') break;
       await new Promise((next) => setTimeout(next, 500));
     }
+    if (!dialog.open) return;
+    const found = (await get('interfaces', { exporter: d.address })).interfaces;
+    end(`${found.length} interfaces. Tick those that the router samples; names and roles can be your own.`);
+    offered(below, (interfaces) => interfaceTable(page, interfaces, `Interfaces of ${name}`))(found);
   } catch (error) {
-    toast(/** @type {Error} */ (error).message);
+    end(/** @type {Error} */ (error).message);
   }
+  dialog.addEventListener('close', page.refresh);
 }
 
 const hosts = (page) => panel(page, {
@@ -71,17 +80,22 @@ const hosts = (page) => panel(page, {
   } }),
 });
 
+/** Interfaces to tick and to edit. */
+function interfaceTable(page, list, title) {
+  const tick = (i) => h('input', { type: 'checkbox', disabled: !page.admin, checked: i.sampled ?? i.suggested_sampled, 'aria-label': `${i.name || i.if_index} is sampled`, onchange: (e) => send('PATCH', `interfaces/${encodeURIComponent(i.exporter)}/${i.if_index}`, { sampled: e.target.checked }).then(() => toast('Saved'), (error) => { e.target.checked = !e.target.checked; toast(error.message); }) });
+  return table(title, [
+    { name: 'Interface', cell: (i) => keyCell(i.name || `Interface ${i.if_index}`, { note: `ifIndex ${i.if_index}` }), by: (i) => i.name }, { name: 'Description', left: true, cell: (i) => i.description || '–', by: (i) => i.description },
+    { name: 'Host', left: true, cell: (i) => i.exporter_name || i.exporter, by: (i) => i.exporter_name || i.exporter }, { name: 'State', left: true, cell: (i) => i.oper_status || '–', by: (i) => i.oper_status },
+    { name: 'Role', left: true, cell: (i) => i.role || (i.suggested_role ? `${i.suggested_role}?` : '–'), by: (i) => i.role }, { name: 'Sampled', cell: tick, by: (i) => Number(i.sampled ?? i.suggested_sampled) },
+    { name: 'Rate', cell: (i) => (i.sampling_rate_override ? `1:${i.sampling_rate_override} (set)` : i.sampling_rate ? `1:${i.sampling_rate}` : '–'), by: (i) => i.sampling_rate },
+    { name: 'Edit', cell: (i) => page.admin && h('button.btn.icon.quiet', { 'aria-label': `Edit ${i.name || i.if_index}`, onclick: () => editInterface(i, page.refresh) }, icon('pencil')) },
+  ], list);
+}
+
 const interfaceList = (page) => panel(page, {
   title: 'Interfaces', sub: 'Tick those that the router samples; names can be your own', height: 300, isEmpty: () => false, load: (signal) => get('interfaces', {}, signal),
   make: (body) => {
-    const tick = (i) => h('input', { type: 'checkbox', disabled: !page.admin, checked: i.sampled ?? i.suggested_sampled, 'aria-label': `${i.name || i.if_index} is sampled`, onchange: (e) => send('PATCH', `interfaces/${encodeURIComponent(i.exporter)}/${i.if_index}`, { sampled: e.target.checked }).then(() => toast('Saved'), (error) => { e.target.checked = !e.target.checked; toast(error.message); }) });
-    const draw = offered(body, (interfaces) => table('Settings of interfaces', [
-      { name: 'Interface', cell: (i) => keyCell(i.name || `Interface ${i.if_index}`, { note: `ifIndex ${i.if_index}` }), by: (i) => i.name }, { name: 'Description', left: true, cell: (i) => i.description || '–', by: (i) => i.description },
-      { name: 'Host', left: true, cell: (i) => i.exporter_name || i.exporter, by: (i) => i.exporter_name || i.exporter }, { name: 'State', left: true, cell: (i) => i.oper_status || '–', by: (i) => i.oper_status },
-      { name: 'Role', left: true, cell: (i) => i.role || (i.suggested_role ? `${i.suggested_role}?` : '–'), by: (i) => i.role }, { name: 'Sampled', cell: tick, by: (i) => Number(i.sampled ?? i.suggested_sampled) },
-      { name: 'Rate', cell: (i) => (i.sampling_rate_override ? `1:${i.sampling_rate_override} (set)` : i.sampling_rate ? `1:${i.sampling_rate}` : '–'), by: (i) => i.sampling_rate },
-      { name: 'Edit', cell: (i) => page.admin && h('button.btn.icon.quiet', { 'aria-label': `Edit ${i.name || i.if_index}`, onclick: () => editInterface(i, page.refresh) }, icon('pencil')) },
-    ], interfaces));
+    const draw = offered(body, (interfaces) => interfaceTable(page, interfaces, 'Settings of interfaces'));
     return { update: (d) => (d.interfaces.length ? draw(d.interfaces) : body.replaceChildren(state('cable', 'No interfaces', 'Read a host\'s SNMP data, or wait for its flows.'))) };
   },
 });
