@@ -43,10 +43,17 @@ type importsAnswer struct {
 	Totals  importTotals   `json:"totals"`
 }
 
-func (s *Server) imports(r *http.Request) (any, error) {
-	if s.deps.Imports == nil {
-		return nil, notFound("This program imports nothing.")
+// importing answers that there is nothing where the program has no imports.
+func (s *Server) importing(do func(r *http.Request) (any, error)) func(r *http.Request) (any, error) {
+	return func(r *http.Request) (any, error) {
+		if s.deps.Imports == nil {
+			return nil, notFound("This program imports nothing.")
+		}
+		return do(r)
 	}
+}
+
+func (s *Server) imports(r *http.Request) (any, error) {
 	all, totals, err := s.deps.Imports.List(r.Context(), maxImports)
 	if err != nil {
 		return nil, err
@@ -78,9 +85,6 @@ type importFile struct {
 }
 
 func (s *Server) importFiles(r *http.Request) (any, error) {
-	if s.deps.Imports == nil {
-		return nil, notFound("This program imports nothing.")
-	}
 	entries, more, err := s.deps.Imports.Files(r.URL.Query().Get("path"))
 	if err != nil {
 		if wrong, ok := errors.AsType[*archives.OptionError](err); ok {
@@ -112,9 +116,6 @@ type importInput struct {
 }
 
 func (s *Server) startImport(r *http.Request) (any, error) {
-	if s.deps.Imports == nil {
-		return nil, notFound("This program imports nothing.")
-	}
 	input := importInput{Sampling: 1}
 	if err := readInput(r, &input); err != nil {
 		return nil, err
@@ -164,9 +165,6 @@ type importMessage struct {
 }
 
 func (s *Server) importJobs(*http.Request) (any, error) {
-	if s.deps.Imports == nil {
-		return nil, notFound("This program imports nothing.")
-	}
 	jobs := []jobAnswer{}
 	for _, j := range s.deps.Imports.Jobs() {
 		jobs = append(jobs, jobOf(j))
@@ -198,9 +196,6 @@ func jobOf(j archives.Job) jobAnswer {
 }
 
 func (s *Server) cancelImport(r *http.Request) (any, error) {
-	if s.deps.Imports == nil {
-		return nil, notFound("This program imports nothing.")
-	}
 	if err := s.deps.Imports.Cancel(r.PathValue("id")); err != nil {
 		return nil, importProblem(err)
 	}
@@ -208,9 +203,6 @@ func (s *Server) cancelImport(r *http.Request) (any, error) {
 }
 
 func (s *Server) forgetImport(r *http.Request) (any, error) {
-	if s.deps.Imports == nil {
-		return nil, notFound("This program imports nothing.")
-	}
 	i, err := s.deps.Imports.Forget(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return nil, importProblem(err)

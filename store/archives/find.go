@@ -39,6 +39,10 @@ func Find(paths []string, skipped func(path, why string)) ([]File, error) {
 		}
 		for _, name := range names {
 			info, err := os.Stat(name)
+			if err != nil && name != p { // of a pattern
+				skipped(name, "cannot be read, or has gone")
+				continue
+			}
 			if err != nil {
 				return nil, err
 			}

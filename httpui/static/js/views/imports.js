@@ -66,9 +66,10 @@ function job(page, j) {
 const forget = (page, i) => confirm('Forget this import?', `${count(i.flows)} flows of ${i.path} are removed from all tables. The file can be imported again.`, 'Forget',
   () => send('DELETE', `imports/${encodeURIComponent(i.id)}`).then(page.refresh));
 
-const list = (page, rows) => table('Imports', [
+/** An import that is recorded as running may have been interrupted: what the command line does is not known here. */
+const list = (page, rows, running) => table('Imports', [
   { name: 'File', cell: (i) => keyCell(nameOf(i.path), { note: folderOf(i.path) }), by: (i) => i.path },
-  { name: 'State', left: true, cell: (i) => i.state, by: (i) => i.state }, { name: 'Flows', strong: true, cell: (i) => count(i.flows), by: (i) => i.flows },
+  { name: 'State', left: true, cell: (i) => (i.state === 'running' && !running ? 'not finished' : i.state), by: (i) => i.state }, { name: 'Flows', strong: true, cell: (i) => count(i.flows), by: (i) => i.flows },
   { name: 'Packets', cell: (i) => count(i.packets), by: (i) => i.packets }, { name: 'Octets', cell: (i) => octets(i.bytes), by: (i) => i.bytes },
   { name: 'From', cell: (i) => dated(page, i.first_ms), by: (i) => i.first_ms ?? 0 }, { name: 'To', cell: (i) => dated(page, i.last_ms), by: (i) => i.last_ms ?? 0 },
   { name: 'Worth knowing', left: true, cell: (i) => h('span.notes', null, i.error) },
@@ -100,7 +101,7 @@ export const imports = (page) => panel(page, {
       paint(d.jobs);
       const rows = d.imports.filter((i) => i.state !== 'forgotten');
       const more = d.totals.files > rows.length ? `; the newest ${count(rows.length)}:` : '';
-      all.replaceChildren(...(rows.length ? [h('div.prose', null, `${count(d.totals.files)} files are in: ${count(d.totals.flows)} flows, ${count(d.totals.packets)} packets, ${octets(d.totals.bytes)}${more}`), list(page, rows)]
+      all.replaceChildren(...(rows.length ? [h('div.prose', null, `${count(d.totals.files)} files are in: ${count(d.totals.flows)} flows, ${count(d.totals.packets)} packets, ${octets(d.totals.bytes)}${more}`), list(page, rows, d.jobs[0]?.state === 'running')]
         : [state('database', 'Nothing has been imported', d.folder ? `Files below ${d.folder} can be imported here.` : 'Name a folder as import.folder in the configuration, or use the command nfstats import.')]));
     } };
   },
