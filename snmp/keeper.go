@@ -32,6 +32,7 @@ type Keeper struct {
 
 	announced map[netip.AddrPort]netflow.ExporterNames // as they are kept; owned by Run
 	guessed   time.Time                                // when roles were; owned by Run
+	guessWait time.Duration                            // until they are again; owned by Run
 }
 
 const (
@@ -39,7 +40,7 @@ const (
 	flushInterval = 5 * time.Second
 	// lookInterval is the time between two looks at what flows name.
 	lookInterval = 30 * time.Second
-	// guessInterval is the time between two guesses of what interfaces are for.
+	// guessInterval is the time between two guesses of what interfaces are for, once there are flows of some time.
 	guessInterval = 10 * time.Minute
 	// maxPending bounds the readings that wait for ClickHouse: about 60 MB.
 	maxPending = 500_000
@@ -191,19 +192,17 @@ func (k *Keeper) look(ctx context.Context, since time.Time) error {
 	return errors.Join(k.guess(ctx), k.keepNames(ctx))
 }
 
-// guess guesses now and then what interfaces are for. While there are none with
-// traffic it looks every time: a new collector has its first flows soon.
+// guess guesses now and then what interfaces are for: often at first, when there
+// are but a few flows.
 func (k *Keeper) guess(ctx context.Context) error {
-	if time.Since(k.guessed) < guessInterval {
+	if time.Since(k.guessed) < k.guessWait {
 		return nil
 	}
 	roles, err := k.store.Roles(ctx, time.Now().Add(-seenWithin))
 	if err != nil {
 		return err
 	}
-	if len(roles) > 0 {
-		k.guessed = time.Now()
-	}
+	k.guessed, k.guessWait = time.Now(), min(max(2*k.guessWait, lookInterval), guessInterval)
 	k.mu.Lock()
 	k.roles = roles
 	k.mu.Unlock()

@@ -216,6 +216,7 @@ func TestAgentGoneAndBack(t *testing.T) {
 				all := sink.readings(loopback)
 				return len(all) > 0 && all[len(all)-1].UptimeMs > 6000
 			})
+			stopped := time.Now()
 			s.stop()
 			eventually(t, "an error", func() bool { d, _ := p.Device(loopback); return d.Error != "" })
 			before := len(sink.readings(loopback))
@@ -225,6 +226,10 @@ func TestAgentGoneAndBack(t *testing.T) {
 			defer sink.mu.Unlock()
 			if sink.walks < 2 {
 				t.Errorf("%d walks: a restarted agent may have renumbered its interfaces", sink.walks)
+			}
+			// sysUpTime counts hundredths of a second.
+			if at := sink.system[loopback].Restarted; at.Before(stopped.Add(-time.Second)) || at.After(time.Now().Add(time.Second)) {
+				t.Errorf("it restarted at %v, after %v", at, stopped)
 			}
 		})
 	}
