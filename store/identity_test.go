@@ -116,6 +116,18 @@ func TestAnswersSurviveRenumbering(t *testing.T) {
 	if err != nil || len(known) != 3 || known[0].IfIndex != 2 || known[0].Name != "c" {
 		t.Fatalf("%+v %v", known, err)
 	}
+	c := known[0]
+	c.Edit.SamplingRate = 5
+	d := Interface{Exporter: edge, IfIndex: 1, IfName: "a", Edit: c.Edit} // where a was
+	for _, i := range []Interface{c, d} {
+		if err := s.EditInterface(ctx, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rates, err := s.SamplingRates(ctx)
+	if err != nil || len(rates) != 2 || rates[0].IfIndex != 2 || rates[1].IfIndex != 4 {
+		t.Errorf("rates that are set: %+v %v", rates, err)
+	}
 	whole := func(megabits, seconds float64) float64 { return megabits * 1e6 * seconds / end.Sub(begin).Seconds() }
 	all := end.Sub(begin).Seconds()
 	want := map[string]float64{"a 192.0.2.1/4": whole(2, all), "b 192.0.2.1/3": whole(2.2, all), "c 192.0.2.1/2": whole(4.4, all), "d 192.0.2.1/d": whole(8.8, change.Sub(begin).Seconds())}

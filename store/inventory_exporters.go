@@ -104,7 +104,7 @@ func (s *Store) SamplingRates(ctx context.Context) ([]SetRate, error) {
 SELECT exporter_addr, toUInt32(0) AS if_index, sampling_rate FROM exporters FINAL WHERE sampling_rate > 0
 UNION ALL
 SELECT i.exporter_addr, i.if_index, e.sampling_rate
-FROM (SELECT exporter_addr, if_index, if(if_name = '', concat('#', toString(if_index)), if_name) AS if_key FROM interfaces FINAL) AS i
+FROM (SELECT exporter_addr, if_index, if(if_name = '', concat('#', toString(if_index)), if_name) AS if_key FROM interfaces FINAL WHERE (exporter_addr, if_index) NOT IN (`+leftIfIndexes+`)) AS i
 JOIN (SELECT exporter_addr, if_key, sampling_rate FROM interface_edits FINAL WHERE sampling_rate > 0) AS e ON i.exporter_addr = e.exporter_addr AND i.if_key = e.if_key
 ORDER BY exporter_addr, if_index`)
 	if err != nil {

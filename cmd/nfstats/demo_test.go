@@ -134,7 +134,7 @@ func (d *daemon) acceptsRate(router string, announced, suggested int) {
 		d.t.Errorf("after it was accepted: %s %v", after, err)
 	}
 	flows := fmt.Sprintf("FROM flows WHERE source = '' AND exporter_addr = toIPv6('%s')", router)
-	d.expectNumber("later flows have the rate", fmt.Sprintf("SELECT count() > 20 %s AND in_if = %d AND sampling_rate = %d", flows, index, suggested), 1)
+	d.expectNumber("later flows have the rate", fmt.Sprintf("SELECT count() > 5 %s AND in_if = %d AND sampling_rate = %d", flows, index, suggested), 1)
 	since := fmt.Sprintf("time_received >= (SELECT min(time_received) %s AND in_if = %d AND sampling_rate = %d)", flows, index, suggested)
 	d.expectNumber("none has the announced one since", fmt.Sprintf("SELECT count() %s AND in_if = %d AND sampling_rate != %d AND %s", flows, index, suggested, since), 0)
 	d.expectNumber("other interfaces still have it", fmt.Sprintf("SELECT count() > 0 %s AND in_if != %d AND sampling_rate = %d AND %s", flows, index, announced, since), 1)
