@@ -4,7 +4,7 @@ GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS   = -s -w -X main.version=$(VERSION)
 PARTS     = $(wildcard cmd collector configs decoder httpui snmp store)
-GOFILES   = $(shell find $(PARTS) -name node_modules -prune -o -type f \( -name '*.go' -o -path '*/static/*' -o -name '*.sql' -o -name '*.yaml' -o -name '*.gz' \) ! -name '*_test.go' -print) go.mod go.sum
+GOFILES   = $(shell find $(PARTS) -name node_modules -prune -o -type f \( -name '*.go' -o -path '*/static/*' -o -name '*.sql' -o -name '*.yaml' -o -name 'openapi.json' -o -name '*.gz' \) ! -name '*_test.go' -print) go.mod go.sum
 
 .PHONY: build engine run test test-tools web-tools test-go test-race test-faults test-web fuzz lint bench bench-ui clean
 

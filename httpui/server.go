@@ -88,6 +88,7 @@ type Server struct {
 	registry *registryClient
 	started  time.Time
 	handler  http.Handler
+	patterns []string // of the routes
 	listener net.Listener
 	tls      *tls.Config // nil: plain HTTP
 
@@ -127,9 +128,22 @@ func New(config Config, deps Dependencies) (*Server, error) {
 // views are the paths of the page; static/js/views/index.js knows what they show.
 var views = []string{"{$}", "time", "common", "as", "interface", "addresses", "exporters", "interfaces", "trust", "sql", "system", "settings"}
 
-// routes wires the handlers; what stands outermost comes last.
+// A router remembers the patterns of its routes.
+type router struct {
+	*http.ServeMux
+	patterns []string
+}
+
+// HandleFunc adds a route.
+func (r *router) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
+	r.patterns = append(r.patterns, pattern)
+	r.ServeMux.HandleFunc(pattern, handler)
+}
+
+// routes wires the handlers; what stands outermost comes last. What is added below
+// /api/v1/ is described in openapi_test.go.
 func (s *Server) routes(files *assets, page, loginPage []byte) http.Handler {
-	mux := http.NewServeMux()
+	mux := &router{ServeMux: http.NewServeMux()}
 	mux.Handle("GET /assets/", files)
 	for _, view := range views {
 		mux.HandleFunc("GET /"+view, sendPage(page))
@@ -169,16 +183,18 @@ func (s *Server) routes(files *assets, page, loginPage []byte) http.Handler {
 	mux.HandleFunc("DELETE /api/v1/imports/jobs/{id}", s.change(s.importing(s.cancelImport)))
 	mux.HandleFunc("/api/v1/calibration", s.api(s.calibration))
 	mux.HandleFunc("POST /api/v1/calibration/accept", s.change(s.acceptRate))
+	mux.HandleFunc("GET /api/v1/openapi.json", s.openAPI)
 	mux.HandleFunc("/api/", s.api(func(*http.Request) (any, error) { return nil, notFound("There is no such API.") }))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.deps.Registry, promhttp.HandlerOpts{}))
+	s.patterns = mux.patterns
 
 	origins := http.NewCrossOriginProtection()
 	origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, http.StatusForbidden, "A page of another origin may not change anything here.")
 	}))
-	return withRequestID(s.withSecurityHeaders(s.observed(s.knownHosts(origins.Handler(s.guarded(mux))))))
+	return withRequestID(s.withSecurityHeaders(s.observed(s.knownHosts(origins.Handler(s.guarded(mux.ServeMux))))))
 }
 
 func sendPage(page []byte) http.HandlerFunc {

@@ -68,6 +68,7 @@ func TestDemo(t *testing.T) {
 	d.expectNumber("with the sampling rates that they announce", "SELECT uniq(sampling_rate) FROM flows WHERE source = '' AND sampling_rate IN (1, 100, 500, 1000)", 4)
 	d.expectNumber("no router's flows are without one", "SELECT count() FROM flows WHERE sampling_rate = 1 AND type != 'NETFLOW_V5'", 0)
 	d.expectNumber("the poller goes on where history ends", "SELECT uniq(exporter_addr) FROM if_counters WHERE time > (SELECT max(time_received) FROM flows WHERE source != '')", 3)
+	d.answersAreDescribed(map[string]string{"address": "127.0.2.1", "id": "127.0.2.1", "addr": "127.0.2.1", "what": "as"}, "/api/v1/rdns", "/api/v1/imports/files")
 	d.stop()
 	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
 		t.Errorf("the demo leaves %v (%v)", left, err)
