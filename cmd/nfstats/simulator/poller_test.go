@@ -2,7 +2,9 @@ package simulator
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -76,44 +78,50 @@ func TestPollerReadsAgents(t *testing.T) {
 	}
 }
 
-// await waits until the poller has read the router's counters of now, and
-// compares all.
+// await waits until what the poller has read is what the router counts now. A poll
+// that was under way when time went on has some of either time.
 func await(t *testing.T, found *sink, r *Router) {
 	t.Helper()
 	s := r.Snapshot()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		found.mu.Lock()
-		current := len(found.interfaces[r.Address()]) > 0 && found.uptime[r.Address()] == uint64(s.Uptime.Milliseconds())/10*10
-		found.mu.Unlock()
-		if current {
-			break
+		wrong := found.differences(r, s)
+		if len(wrong) == 0 {
+			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("the poller has not read %s", r.Name())
+			t.Fatalf("%s: %s", r.Name(), strings.Join(wrong, "\n"))
 		}
 	}
-	found.mu.Lock()
-	defer found.mu.Unlock()
-	if len(found.interfaces[r.Address()]) != len(s.Interfaces) {
-		t.Fatalf("%s: discovered %+v", r.Name(), found.interfaces[r.Address()])
+}
+
+// differences compares what the poller has read with what the router counts.
+func (s *sink) differences(r *Router, now Snapshot) (wrong []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.interfaces[r.Address()]) != len(now.Interfaces) {
+		return []string{fmt.Sprintf("discovered %+v", s.interfaces[r.Address()])}
+	}
+	if uptime := uint64(now.Uptime.Milliseconds()) / 10 * 10; s.uptime[r.Address()] != uptime {
+		wrong = append(wrong, fmt.Sprintf("uptime %d ms, want %d", s.uptime[r.Address()], uptime))
 	}
 	mask := uint64(1<<64 - 1)
 	if r.faults.Counter32 {
 		mask = 1<<32 - 1
 	}
-	for k, i := range s.Interfaces {
-		got, counted := found.interfaces[r.Address()][k], found.newest[r.Address()][i.Index]
+	for k, i := range now.Interfaces {
+		got, counted := s.interfaces[r.Address()][k], s.newest[r.Address()][i.Index]
 		if got.IfIndex != i.Index || got.Name != i.Name || got.Description != i.Description || got.Speed != i.Speed {
-			t.Errorf("%s: discovered %+v, want %+v", r.Name(), got, i)
+			wrong = append(wrong, fmt.Sprintf("discovered %+v, want %+v", got, i))
 		}
 		if r.faults.Counter32 && i.Speed > 100*megabit {
 			if counted.Bits != 0 {
-				t.Errorf("%s %s: 32 bits are too few for it, and are read: %+v", r.Name(), i.Name, counted)
+				wrong = append(wrong, fmt.Sprintf("%s: 32 bits are too few for it, and are read: %+v", i.Name, counted))
 			}
 			continue
 		}
 		if counted.InOctets != i.InOctets&mask || counted.OutOctets != i.OutOctets&mask || counted.InPackets != i.InPackets&mask || counted.OutPackets != i.OutPackets&mask {
-			t.Errorf("%s %s: read %+v, want %+v", r.Name(), i.Name, counted, i)
+			wrong = append(wrong, fmt.Sprintf("%s: read %+v, want %+v", i.Name, counted, i))
 		}
 	}
+	return wrong
 }
