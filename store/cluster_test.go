@@ -183,4 +183,24 @@ func TestOneNodeCluster(t *testing.T) {
 	if seen, err := s.KnownExporters(t.Context()); err != nil || len(seen) == 0 {
 		t.Errorf("%v: %v", seen, err)
 	}
+	for _, table := range importedTables {
+		forms, err := ddl(removal(table, "file"), cfg.Database, cfg.Cluster)
+		if err != nil || len(forms) != 1 || !strings.HasPrefix(forms[0], "ALTER TABLE "+table+"_local ON CLUSTER 'one' DELETE ") {
+			t.Fatalf("removal of an import: %q, %v", forms, err)
+		}
+		if err := s.Conn().Exec(t.Context(), withoutKeeper(forms[0])); err != nil {
+			t.Error(err)
+		}
+		if err := s.awaitRemoval(t.Context(), table, "file"); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, verb := range []string{"STOP", "START"} {
+		if err := s.Conn().Exec(t.Context(), withoutKeeper(s.ttlMerges(verb))); err != nil {
+			t.Error(err)
+		}
+		if err := s.Conn().Exec(t.Context(), "EXPLAIN AST "+s.ttlMerges(verb)); err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -55,6 +55,20 @@ func TestDocumentedGrants(t *testing.T) {
 	for what, do := range map[string]func() error{
 		"roll up":   func() error { return s.RollUpSource(t.Context(), "file", 0) },
 		"inventory": func() error { return s.AddSeen(t.Context(), time.Now().Add(-time.Hour)) },
+		"import": func() error {
+			resume, err := s.KeepExpired(t.Context())
+			if err != nil {
+				return err
+			}
+			if err := resume(); err != nil {
+				return err
+			}
+			if err := s.SaveImport(t.Context(), Import{ID: "gone", Attempt: 1, State: ImportDone, FirstFlow: time.Unix(0, 0), LastFlow: time.Unix(0, 0)}); err != nil {
+				return err
+			}
+			_, err = s.ForgetImport(t.Context(), "gone")
+			return err
+		},
 		"edit": func() error {
 			return s.EditInterface(t.Context(), Interface{Exporter: netip.MustParseAddr("10.1.0.1"), IfIndex: 1, Edit: InterfaceEdit{Name: "uplink"}})
 		},

@@ -129,16 +129,24 @@ func (s *Store) ForgetImport(ctx context.Context, id string) (Import, error) {
 // flows keeps them, until resume is called or ClickHouse starts again. Without
 // it an old archive's flows may be gone before they are rolled up.
 func (s *Store) KeepExpired(ctx context.Context) (resume func() error, err error) {
-	table := s.database + ".flows"
-	if err := s.conn.Exec(ctx, "SYSTEM STOP TTL MERGES "+table); err != nil {
+	if err := s.conn.Exec(ctx, s.ttlMerges("STOP")); err != nil {
 		return nil, fmt.Errorf("hold back the expiry of flows: %w", err)
 	}
 	return func() error {
-		if err := s.conn.Exec(context.WithoutCancel(ctx), "SYSTEM START TTL MERGES "+table); err != nil {
+		if err := s.conn.Exec(context.WithoutCancel(ctx), s.ttlMerges("START")); err != nil {
 			return fmt.Errorf("let flows expire again: %w", err)
 		}
 		return nil
 	}, nil
+}
+
+// ttlMerges returns the statement that stops or starts the expiry of flows.
+func (s *Store) ttlMerges(verb string) string {
+	on := ""
+	if s.cluster != "" {
+		on = "ON CLUSTER " + quoted(s.cluster) + " "
+	}
+	return "SYSTEM " + verb + " TTL MERGES " + on + s.database + "." + s.partName("flows")
 }
 
 // RestartImport removes what an import has left and returns the number of the
@@ -156,11 +164,38 @@ func (s *Store) removeSource(ctx context.Context, source string) error {
 	if source == "" {
 		return errors.New("remove a source: it has no name")
 	}
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"mutations_sync": 1}))
-	for _, table := range []string{"flows", "flows_1m", "flows_1h"} {
-		if err := s.conn.Exec(ctx, "ALTER TABLE "+table+" DELETE WHERE source = $1", source); err != nil {
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"mutations_sync": 2}))
+	for _, table := range importedTables {
+		if err := s.apply(ctx, removal(table, source)); err != nil {
+			return fmt.Errorf("remove %s from %s: %w", source, table, err)
+		}
+	}
+	for _, table := range importedTables { // on a cluster, some nodes may still be at it
+		if err := s.awaitRemoval(ctx, table, source); err != nil {
 			return fmt.Errorf("remove %s from %s: %w", source, table, err)
 		}
 	}
 	return nil
+}
+
+// importedTables hold the rows of a source.
+var importedTables = []string{"flows", "flows_1m", "flows_1h"}
+
+// removal returns the statement that deletes the rows of a source, for apply.
+func removal(table, source string) string {
+	return "ALTER TABLE " + table + " DELETE WHERE source = " + quoted(source)
+}
+
+func (s *Store) awaitRemoval(ctx context.Context, table, source string) error {
+	for {
+		var rows uint64
+		if err := s.conn.QueryRow(ctx, "SELECT count() FROM "+table+" WHERE source = $1", source).Scan(&rows); err != nil || rows == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
 }
