@@ -69,8 +69,5 @@ function flows(page) {
   });
 }
 
-export const addresses = {
-  title: 'IP addresses', icon: 'chart-bar-big', key: 'b', group: 'Traffic', controls: ['side', 'direction', 'in_if', 'out_if', 'as', 'port', 'proto', 'top20', 'rows'], replay: true,
-  /** @param {import('../main.js').Page} page */
-  build: (page) => panels(...(page.st.flows ? [flows(page)] : []), top(page)),
-};
+/** @param {import('../main.js').Page} page */
+export const build = (page) => panels(...(page.st.flows ? [flows(page)] : []), top(page));

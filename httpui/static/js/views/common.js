@@ -41,42 +41,39 @@ function pair(page, name, note, ifs, spoken) {
   }));
 }
 
-export const common = {
-  title: 'Common stats', icon: 'chart-pie', key: 's', group: 'Traffic', controls: ['direction', 'threshold'], replay: true,
-  /** @param {import('../main.js').Page} page */
-  build(page) {
-    const { st, go } = page;
-    const root = h('div.grid', null, loading(300));
-    const picked = new Set(st.uplinks.split(',').filter(Boolean));
-    let shown, list = [];
-    async function load(signal) {
-      let found;
-      try {
-        found = await uplinks(page, signal);
-      } catch (error) {
-        if (!signal.aborted) {
-          page.refused(error);
-          root.replaceChildren(h('section.card', null, failed(error, () => load(page.signal))));
-        }
-        return;
+/** @param {import('../main.js').Page} page */
+export function build(page) {
+  const { st, go } = page;
+  const root = h('div.grid', null, loading(300));
+  const picked = new Set(st.uplinks.split(',').filter(Boolean));
+  let shown, list = [];
+  async function load(signal) {
+    let found;
+    try {
+      found = await uplinks(page, signal);
+    } catch (error) {
+      if (!signal.aborted) {
+        page.refused(error);
+        root.replaceChildren(h('section.card', null, failed(error, () => load(page.signal))));
       }
-      const chosen = found.all.filter((u) => picked.has(u.value));
-      const spoken = (u) => (found.all.some((o) => o !== u && o.label === u.label) ? `${u.label} of ${u.value}` : u.label);
-      const key = found.all.map((u) => u.value).join();
-      if (key !== shown) {
-        shown = key;
-        list.forEach((p) => p.close());
-        list = chosen.length ? pair(page, chosen.length === 1 ? chosen[0].label : `${chosen.length} uplinks together`, chosen.length === 1 ? chosen[0].note : '', chosen.map((u) => u.value), chosen.length === 1 ? spoken(chosen[0]) : `${chosen.length} uplinks together`)
-          : found.all.slice(0, FIRST).flatMap((u) => pair(page, u.label, u.note, [u.value], spoken(u)));
-        root.replaceChildren(ticks(found), ...list.map((p) => p.el));
-        if (!list.length) root.append(h('section.card', null, empty(st, go)));
-      }
-      for (let i = 0; i < list.length; i += 4) await Promise.all(list.slice(i, i + 4).map((p) => p.load(signal)));
+      return;
     }
-    const ticks = ({ all, outer }) => h('fieldset.ticks', null, h('legend', null, outer ? 'Uplinks' : 'Interfaces', ': tick several to add them up'), all.map((u) => h('label', null, h('input', { type: 'checkbox', checked: picked.has(u.value), onchange: (e) => {
-      picked[e.target.checked ? 'add' : 'delete'](u.value);
-      go({ uplinks: [...picked].join(',') });
-    } }), h('span', null, u.label), u.note && h('span.muted', null, u.note))));
-    return { elements: [root], get list() { return list; }, load, close: () => list.forEach((p) => p.close()) };
-  },
-};
+    const chosen = found.all.filter((u) => picked.has(u.value));
+    const spoken = (u) => (found.all.some((o) => o !== u && o.label === u.label) ? `${u.label} of ${u.value}` : u.label);
+    const key = found.all.map((u) => u.value).join();
+    if (key !== shown) {
+      shown = key;
+      list.forEach((p) => p.close());
+      list = chosen.length ? pair(page, chosen.length === 1 ? chosen[0].label : `${chosen.length} uplinks together`, chosen.length === 1 ? chosen[0].note : '', chosen.map((u) => u.value), chosen.length === 1 ? spoken(chosen[0]) : `${chosen.length} uplinks together`)
+        : found.all.slice(0, FIRST).flatMap((u) => pair(page, u.label, u.note, [u.value], spoken(u)));
+      root.replaceChildren(ticks(found), ...list.map((p) => p.el));
+      if (!list.length) root.append(h('section.card', null, empty(st, go)));
+    }
+    for (let i = 0; i < list.length; i += 4) await Promise.all(list.slice(i, i + 4).map((p) => p.load(signal)));
+  }
+  const ticks = ({ all, outer }) => h('fieldset.ticks', null, h('legend', null, outer ? 'Uplinks' : 'Interfaces', ': tick several to add them up'), all.map((u) => h('label', null, h('input', { type: 'checkbox', checked: picked.has(u.value), onchange: (e) => {
+    picked[e.target.checked ? 'add' : 'delete'](u.value);
+    go({ uplinks: [...picked].join(',') });
+  } }), h('span', null, u.label), u.note && h('span.muted', null, u.note))));
+  return { elements: [root], get list() { return list; }, load, close: () => list.forEach((p) => p.close()) };
+}

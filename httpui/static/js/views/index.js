@@ -1,11 +1,8 @@
-// All views, in the order of the navigation; the key is the path. Those that few
-// visits need are fetched when they are gone to.
+// All views, in the order of the navigation; the key is the path. Those that not
+// every visit needs are fetched when they are gone to.
 import { h } from '../dom.js';
 import { loading } from '../ui.js';
 import { overview } from './overview.js';
-import { common } from './common.js';
-import { as, iface } from './paths.js';
-import { addresses } from './addresses.js';
 import { time } from './time.js';
 
 /**
@@ -50,7 +47,11 @@ const fetched = (module) => (page) => {
 
 /** @type {Record<string, View>} */
 export const VIEWS = {
-  '': overview, time, common, as, interface: iface, addresses,
+  '': overview, time,
+  common: { title: 'Common stats', icon: 'chart-pie', key: 's', group: 'Traffic', controls: ['direction', 'threshold'], replay: true, build: fetched(() => import('./common.js')) },
+  as: { title: 'BGP AS', icon: 'waypoints', key: 'a', group: 'Traffic', controls: ['direction', 'src', 'dst', 'threshold', 'top15'], replay: true, build: fetched(() => import('./paths.js').then((m) => ({ build: m.as }))) },
+  interface: { title: 'Interface', icon: 'cable', key: 'i', group: 'Traffic', controls: ['interface', 'threshold', 'top15'], replay: true, build: fetched(() => import('./paths.js').then((m) => ({ build: m.iface }))) },
+  addresses: { title: 'IP addresses', icon: 'chart-bar-big', key: 'b', group: 'Traffic', controls: ['side', 'direction', 'in_if', 'out_if', 'as', 'port', 'proto', 'top20', 'rows'], replay: true, build: fetched(() => import('./addresses.js')) },
   exporters: { title: 'Exporters', icon: 'router', key: 'e', group: 'Network', plain: true, build: fetched(() => import('./exporters.js')) },
   interfaces: { title: 'Interfaces', icon: 'cable', key: 'n', group: 'Network', plain: true, build: fetched(() => import('./interfaces.js')) },
   trust: { title: 'Trust', icon: 'shield-check', key: 'u', group: 'Network', controls: ['interface', 'direction'], unfiltered: true, build: fetched(() => import('./trust.js')) },

@@ -1,0 +1,70 @@
+// What wants routers with SNMP: the network of the demo, where core1 announces 1:100 and samples 1:1000.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { accessible, base, drawn, near, number, onPage, settled, useBrowser } from './browser.mjs';
+
+useBrowser();
+const get = async (path) => (await fetch(`${base}/api/v1/${path}`)).json();
+
+test('SNMP data is read, with progress, and interfaces are chosen', () => onPage(`${base}/settings`, async (page) => {
+  const row = page.getByRole('region', { name: 'Hosts, table' }).getByRole('row', { name: /core2\.ams/ });
+  await row.getByRole('button', { name: 'Read SNMP data' }).click();
+  const dialog = page.getByRole('dialog', { name: 'SNMP data of core2.ams' });
+  await dialog.getByText(/\d+ interfaces\. Tick those/).waitFor();
+  await accessible(page);
+  const box = dialog.getByLabel('TenGigE0/0/0/3.31 is sampled');
+  const before = await box.isChecked();
+  const saved = page.waitForResponse((r) => r.request().method() === 'PATCH');
+  await box.click();
+  assert.equal((await saved).status(), 200);
+  const { interfaces } = await get('interfaces?exporter=127.0.2.2');
+  assert.equal(interfaces.find((i) => i.name === 'TenGigE0/0/0/3.31').sampled, !before);
+  await page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'detached' });
+  await page.getByRole('region', { name: 'Settings of interfaces, table' }).getByRole('row', { name: /TenGigE0\/0\/0\/3\.31/ }).waitFor();
+}));
+
+test('Trust: a suggested sampling rate is accepted', async () => {
+  const { interfaces } = await get(`calibration?from=${Math.floor(Date.now() / 1000) - 1800}&to=${Math.floor(Date.now() / 1000)}`);
+  const wrong = interfaces.find((i) => i.suggested_sampling_rate > 0 && i.direction === 'in');
+  assert.ok(wrong, 'no suggestion');
+  assert.equal(wrong.suggested_sampling_rate, 1000);
+  const target = `${wrong.exporter}/${wrong.if_index}`;
+  await onPage(`${base}/trust?range=1h&live=off&interface=${encodeURIComponent(target)}`, async (page) => {
+    await drawn(page);
+    await accessible(page);
+    await page.getByText('it looks like 1:1000').first().waitFor();
+    const accepted = page.waitForResponse(/calibration\/accept/);
+    await page.getByRole('button', { name: 'Accept 1:1000' }).click();
+    assert.equal((await accepted).status(), 200);
+    await page.getByText('Accepted: counts from now on').waitFor();
+  });
+  const changed = (await get(`interfaces?exporter=${wrong.exporter}`)).interfaces.find((i) => i.if_index === wrong.if_index);
+  assert.equal(changed.sampling_rate_override, 1000);
+});
+
+test('Trust: the SQL behind the chart gives its numbers', () => onPage(`${base}/trust?range=1h&live=off&interface=${encodeURIComponent('127.0.2.2/3')}`, async (page) => {
+  await drawn(page);
+  await page.getByRole('button', { name: /Show SQL/ }).click();
+  await page.getByRole('link', { name: 'Open in SQL' }).click();
+  await page.getByRole('region', { name: 'Result, table' }).getByRole('columnheader', { name: 'snmp_bps' }).waitFor();
+}));
+
+test('the previous period is drawn beside, with its numbers', async () => {
+  const to = Math.floor(Date.now() / 60000) * 60 - 120, from = to - 600;
+  const before = await get(`series?from=${from - 600}&to=${to - 600}&by=src_as&top=10&points=240`);
+  const sums = before.flows_per_second.map((_, i) => before.rows.reduce((sum, r) => sum + r.bits_per_second[i], 0));
+  await onPage(`${base}/time?from=${from}&to=${to}&live=off`, async (page) => {
+    await drawn(page);
+    await page.getByRole('button', { name: 'Previous period' }).click();
+    await page.waitForURL(/previous=on/);
+    await drawn(page);
+    await settled(page);
+    await page.locator('.plot canvas').first().hover();
+    const line = page.locator('.tip div', { hasText: 'One period before' });
+    await line.waitFor();
+    const shown = number(await line.textContent());
+    const closest = sums.toSorted((a, b) => Math.abs(a - shown) - Math.abs(b - shown))[0];
+    near(shown, closest, 'a point one period before');
+  });
+});
