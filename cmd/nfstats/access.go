@@ -29,7 +29,9 @@ func newPasswordCommand() *cobra.Command {
 		Example: "  nfstats password < file-with-the-password",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			fmt.Fprintln(cmd.ErrOrStderr(), "Password (a line on standard input; it is shown while you type):")
+			if isTerminal(cmd.InOrStdin()) {
+				fmt.Fprintln(cmd.ErrOrStderr(), "Password (it is shown while you type):")
+			}
 			line, err := bufio.NewReader(io.LimitReader(cmd.InOrStdin(), 4096)).ReadString('\n')
 			if err != nil && !errors.Is(err, io.EOF) {
 				return fmt.Errorf("read the password: %w", err)

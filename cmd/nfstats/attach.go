@@ -3,6 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -42,7 +47,13 @@ func attach(ctx context.Context, cfg *configs.Config) (connection store.Config, 
 	if err == nil {
 		return store.Config{Dial: dial, Key: key, Database: cfg.Store.Database}, func() {}, nil
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return store.Config{}, nil, fmt.Errorf("%w: run this as the user of the daemon, such as: sudo -u nfstats nfstats …", err)
+	}
 	if !errors.Is(err, engine.ErrNotRunning) {
+		return store.Config{}, nil, err
+	}
+	if err := needOwner(cfg.DataDir); err != nil {
 		return store.Config{}, nil, err
 	}
 	own := engineConfig(cfg)
@@ -71,4 +82,33 @@ func attach(ctx context.Context, cfg *configs.Config) (connection store.Config, 
 		}
 	}
 	return store.Config{Dial: supervisor.Dial, Key: supervisor.Key(), Database: cfg.Store.Database}, detach, nil
+}
+
+// needOwner refuses to start an engine on a data folder of another user: files
+// that root made there would keep the daemon from starting.
+func needOwner(dataDir string) error {
+	info, err := os.Stat(dataDir)
+	if err != nil {
+		return nil // a folder that is not there yet will be ours
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
+		return fmt.Errorf("the data folder %s belongs to user %d and no daemon runs on it: run this as that user, such as: sudo -u '#%[2]d' nfstats …", dataDir, stat.Uid)
+	}
+	return nil
+}
+
+// needTables refuses to make an empty ClickHouse for somebody who only asks, in
+// the wrong folder or with the wrong configuration.
+func needTables(cfg *configs.Config) error {
+	if cfg.Store.ClickHouse != "" {
+		return nil
+	}
+	path := filepath.Join(cfg.DataDir, "clickhouse")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if absolute, err := filepath.Abs(cfg.DataDir); err == nil {
+			path = absolute
+		}
+		return fmt.Errorf("no ClickHouse is in data_dir %s: name the daemon's configuration (--config, NFSTATS_DATA_DIR), or start nfstats serve first", path)
+	}
+	return nil
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -91,6 +93,35 @@ func TestStopStoresEverythingReceived(t *testing.T) {
 	out, err := d.command("sql", "--format", "TSV", "SELECT count() FROM flows").CombinedOutput() // starts the engine itself
 	if err != nil || strings.TrimSpace(string(out)) != "1500" {
 		t.Errorf("after the stop: %v %s", err, out)
+	}
+}
+
+func TestSQLMakesNoDataFolder(t *testing.T) {
+	d := newDaemon(t)
+	wrong := filepath.Join(t.TempDir(), "elsewhere")
+	ask := func() string {
+		cmd := d.command("sql", "SELECT 1")
+		cmd.Env = append(cmd.Environ(), "NFSTATS_DATA_DIR="+wrong)
+		out, err := cmd.CombinedOutput()
+		if err == nil {
+			t.Errorf("no error: %s", out)
+		}
+		return string(out)
+	}
+	if out := ask(); !strings.Contains(out, "no ClickHouse is in data_dir "+wrong) {
+		t.Errorf("the wrong folder: %s", out)
+	}
+	if _, err := os.Stat(wrong); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the wrong folder is there now: %v", err)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a folder away")
+	}
+	if err := errors.Join(os.MkdirAll(filepath.Join(wrong, "clickhouse"), 0o700), os.Chown(wrong, 65534, 65534)); err != nil {
+		t.Fatal(err)
+	}
+	if out := ask(); !strings.Contains(out, "belongs to user 65534") {
+		t.Errorf("another user's folder: %s", out)
 	}
 }
 

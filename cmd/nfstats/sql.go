@@ -33,6 +33,9 @@ through the running daemon; where none runs, it is started for the statement.`,
 			if err != nil {
 				return err
 			}
+			if err := needTables(cfg); err != nil {
+				return err
+			}
 			connection, detach, err := attach(cmd.Context(), cfg)
 			if err != nil {
 				return err
@@ -54,10 +57,8 @@ func statementOf(args []string, stdin io.Reader) (string, error) {
 	if len(args) == 1 && args[0] != "-" {
 		return args[0], nil
 	}
-	if f, ok := stdin.(*os.File); ok && len(args) == 0 {
-		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			return "", errors.New("give a statement as argument or on standard input")
-		}
+	if len(args) == 0 && isTerminal(stdin) {
+		return "", errors.New("give a statement as argument or on standard input")
 	}
 	text, err := io.ReadAll(stdin)
 	if err != nil {
@@ -67,4 +68,14 @@ func statementOf(args []string, stdin io.Reader) (string, error) {
 		return "", errors.New("the statement is empty")
 	}
 	return string(text), nil
+}
+
+// isTerminal tells whether somebody types.
+func isTerminal(in io.Reader) bool {
+	f, ok := in.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
