@@ -63,7 +63,10 @@ func listen(ctx context.Context, address string, n, buffer int) (sockets []*sock
 
 func listenError(address string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("receive flows on UDP %s: another program has this port, find it with: ss -ulnp", address)
+		return fmt.Errorf("receive flows on UDP %s: another program has this port (collector.listen; find it with: ss -ulnp)", address)
+	}
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return fmt.Errorf("receive flows on UDP %s: this machine does not have the address (collector.listen; list them with: ip address)", address)
 	}
 	return fmt.Errorf("receive flows on UDP %s: %w", address, err)
 }

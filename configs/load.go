@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -174,6 +175,7 @@ func assign(cfg *Config, key string, value any) error {
 		DecodeHook: mapstructure.ComposeDecodeHookFunc(
 			refuseMismatch,
 			textToDuration,
+			textToPlain,
 			numberToText,
 			mapstructure.TextUnmarshallerHookFunc(),
 			commaList,
@@ -247,6 +249,29 @@ func textToDuration(from, to reflect.Type, value any) (any, error) {
 		return nil, fmt.Errorf("%q is not %s", value, described(to))
 	}
 	return d, nil
+}
+
+// textToPlain names the value that is no number or switch in words of the file,
+// not in those of Go's parser.
+func textToPlain(from, to reflect.Type, value any) (any, error) {
+	if from.Kind() != reflect.String {
+		return value, nil
+	}
+	var err error
+	switch {
+	case to == reflect.TypeFor[ByteSize]():
+		return value, nil
+	case to.Kind() == reflect.Bool:
+		_, err = strconv.ParseBool(value.(string))
+	case to.Kind() == reflect.Int:
+		_, err = strconv.ParseInt(value.(string), 0, strconv.IntSize)
+	case to.Kind() == reflect.Uint32:
+		_, err = strconv.ParseUint(value.(string), 0, 32)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%q is not %s", value, described(to))
+	}
+	return value, nil
 }
 
 // numberToText lets a plain number of bytes reach ByteSize.UnmarshalText.

@@ -159,7 +159,7 @@ func clickhouseURL(text string) error {
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		return errors.New("is not a URL") // the parse error would print the password
+		return errors.New("is not a URL such as clickhouse://user:password@host:9000") // the parse error would print the password
 	}
 	switch u.Scheme {
 	case "clickhouse", "tcp", "http", "https":
