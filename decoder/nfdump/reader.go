@@ -60,19 +60,30 @@ func (s *source) Read(p []byte) (int, error) {
 const inputBuffer = 256 << 10
 
 // Open reads the header of a file. The name is for messages alone. Errors are
-// *archive.DamageError or those of r.
-func Open(r io.Reader, name string, options Options) (*Reader, error) {
-	f := &Reader{name: name, options: options, source: source{r: r}, totals: archive.NewTotals(),
-		maps: map[uint16][]extension{}}
-	f.options.SamplingRate = max(options.SamplingRate, 1)
-	f.in = bufio.NewReaderSize(&f.source, inputBuffer)
-	if err := f.readHeader(); err != nil {
+// *archive.DamageError or those of in.
+func Open(in io.Reader, name string, options Options) (*Reader, error) {
+	options.SamplingRate = max(options.SamplingRate, 1)
+	r := &Reader{options: options, in: bufio.NewReaderSize(nil, inputBuffer)}
+	if err := r.Reset(in, name); err != nil {
 		return nil, err
 	}
-	if f.full, f.columns = fullColumns, decoder.AllColumns&^fullColumns; f.header.Layout == 2 {
-		f.full, f.columns = fullColumns2, 0 // and those of the elements that come
+	return r, nil
+}
+
+// Reset is Open for a Reader that is done with its file: it keeps its options and
+// its memory, of which most files need more than they are long. After an error it
+// can be reset again and nothing else.
+func (r *Reader) Reset(in io.Reader, name string) error {
+	*r = Reader{name: name, options: r.options, source: source{r: in}, in: r.in, codec: r.codec, raw: r.raw,
+		totals: archive.NewTotals(), maps: map[uint16][]extension{}}
+	r.in.Reset(&r.source)
+	if err := r.readHeader(); err != nil {
+		return err
 	}
-	return f, nil
+	if r.full, r.columns = fullColumns, decoder.AllColumns&^fullColumns; r.header.Layout == 2 {
+		r.full, r.columns = fullColumns2, 0 // and those of the elements that come
+	}
+	return nil
 }
 
 // Header returns the header of the file.

@@ -97,6 +97,7 @@ func readThrough(b *testing.B, plan *Plan, batch *decoder.Batch, file string) (r
 	if err != nil {
 		b.Fatal(err)
 	}
+	defer plan.close(r)
 	for {
 		batch.Reset()
 		n, err := r.Read(batch, benchRows)

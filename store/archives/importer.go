@@ -196,7 +196,10 @@ func (i *Importer) probe(f *os.File, path string) error {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("read: %w", err)
 	}
-	_, err := i.Plan.open(f, path)
+	r, err := i.Plan.open(f, path)
+	if err == nil {
+		i.Plan.close(r)
+	}
 	return err
 }
 

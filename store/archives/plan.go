@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"io"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/nfstats/nfstats/decoder"
@@ -53,8 +54,9 @@ type reader interface {
 // A Plan is what Options mean.
 type Plan struct {
 	format           string
-	open             func(r io.Reader, name string) (reader, error)
-	sinceMs, untilMs int64 // end of the flow, half open; 0 for no limit
+	open             func(in io.Reader, name string) (reader, error)
+	close            func(reader) // of open without error; its memory is used again
+	sinceMs, untilMs int64        // end of the flow, half open; 0 for no limit
 	mapping          *mapping
 	digest           string // of all that changes what comes in
 }
@@ -85,10 +87,16 @@ func NewPlan(o Options) (*Plan, error) {
 	}
 	switch o.Format {
 	case Nfdump:
-		p.open = func(r io.Reader, name string) (reader, error) {
-			return nfdump.Open(r, name, nfdump.Options{Exporter: exporter, SamplingRate: o.Sampling})
+		var free sync.Pool // of *nfdump.Reader
+		p.open = func(in io.Reader, name string) (reader, error) {
+			if r, ok := free.Get().(*nfdump.Reader); ok {
+				return r, r.Reset(in, name)
+			}
+			return nfdump.Open(in, name, nfdump.Options{Exporter: exporter, SamplingRate: o.Sampling})
 		}
+		p.close = func(r reader) { free.Put(r) }
 	case FlowTools:
+		p.close = func(reader) {}
 		p.open = func(r io.Reader, name string) (reader, error) {
 			return flowtools.Open(r, name, flowtools.Options{Exporter: exporter, SamplingRate: o.Sampling})
 		}

@@ -66,6 +66,7 @@ func (i *Importer) read(ctx context.Context, f *os.File, r *result) error {
 	if err != nil {
 		return err // nothing of it can be read
 	}
+	defer i.Plan.close(reader)
 	complete := func(*decoder.Batch) {}
 	if i.Networks != nil && i.Flows != nil {
 		complete = i.Networks.NewLookup().Complete
