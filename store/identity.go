@@ -18,6 +18,10 @@ import (
 // before are replaced by today's as the rows are read: what groups, filters and
 // calibrates them knows nothing of it. Without renumbering nothing is replaced.
 
+// maxPeriods is how many renumberings of a device are followed, the newest. What
+// was before them counts to the oldest.
+const maxPeriods = 16
+
 // goneIfIndex is the first of the numbers that stand for interfaces that are gone
 // and whose ifIndex is another's today. No ifIndex is that large (RFC 2863:
 // InterfaceIndex ends at 2³¹−1). They are of one query; outside, such an interface
@@ -60,15 +64,31 @@ func (ids *Identities) Changes() []int64 {
 	return slices.Compact(all)
 }
 
-// within returns what concerns times from from up to to.
+// maxRenumbered bounds the ifIndexes that a query replaces: they travel with it, in a
+// URL of at most 1 MiB (http_max_uri_size).
+const maxRenumbered = 25_000
+
+// within returns what concerns times from from up to to. Where that is too much, it
+// leaves out the older renumberings of each device: as many as fit.
 func (ids *Identities) within(from, to int64) *Identities {
-	some := &Identities{gone: ids.gone}
-	for _, r := range ids.renumbered {
-		if r.from < to && from < r.to {
-			some.renumbered = append(some.renumbered, r)
+	for most := maxPeriods; ; most-- {
+		some := &Identities{gone: ids.gone}
+		sum, periods := 0, 0
+		for i := len(ids.renumbered) - 1; i >= 0; i-- { // from the newest of each device
+			r := ids.renumbered[i]
+			if len(some.renumbered) == 0 || some.renumbered[len(some.renumbered)-1].exporter != r.exporter {
+				periods = 0
+			}
+			if r.from < to && from < r.to && periods < most {
+				some.renumbered = append(some.renumbered, r)
+				sum, periods = sum+len(r.was), periods+1
+			}
+		}
+		if sum <= maxRenumbered {
+			slices.Reverse(some.renumbered)
+			return some
 		}
 	}
-	return some
 }
 
 // name returns the ifName of an interface that is gone, by its number.
@@ -96,35 +116,43 @@ type named struct {
 // order of time.
 func (ids *Identities) follow(exporter netip.Addr, names map[uint32][]named) {
 	today := map[string]uint32{} // 0: several have the name, which tells nothing
+	places := map[string][]place{}
 	var changes []int64
 	for index, periods := range names {
 		last := periods[len(periods)-1].name
-		if _, taken := today[last]; taken {
-			index = 0
+		_, taken := today[last]
+		if today[last] = index; taken {
+			today[last] = 0
 		}
-		today[last] = index
-		for _, p := range periods[1:] {
-			changes = append(changes, p.from)
+		for i, p := range periods {
+			places[p.name] = append(places[p.name], place{index, p.from})
+			if i > 0 {
+				changes = append(changes, p.from)
+			}
 		}
 	}
 	slices.Sort(changes)
-	from := int64(0)
-	for _, to := range slices.Compact(changes) {
+	changes = slices.Compact(changes)
+	changes = changes[max(0, len(changes)-maxPeriods):]
+	indexes := slices.Sorted(maps.Keys(names))
+	periods, from, some := make([]renumbered, 0, len(changes)), int64(0), false
+	for _, to := range changes {
 		r := renumbered{exporter: exporter, from: from, to: to}
-		for _, index := range slices.Sorted(maps.Keys(names)) {
-			if is := ids.today(exporter, names, today, index, from); is != index {
+		for _, index := range indexes {
+			if is := ids.today(exporter, names, places, today, index, to-1); is != index {
 				r.was, r.is = append(r.was, index), append(r.is, is)
 			}
 		}
-		if len(r.was) > 0 {
-			ids.renumbered = append(ids.renumbered, r)
-		}
-		from = to
+		some = some || len(r.was) > 0
+		periods, from = append(periods, r), to
+	}
+	if some { // all of them: a query counts periods
+		ids.renumbered = append(ids.renumbered, periods...)
 	}
 }
 
 // today returns where the interface is that had an ifIndex at a time.
-func (ids *Identities) today(exporter netip.Addr, names map[uint32][]named, today map[string]uint32, index uint32, at int64) uint32 {
+func (ids *Identities) today(exporter netip.Addr, names map[uint32][]named, places map[string][]place, today map[string]uint32, index uint32, at int64) uint32 {
 	periods := names[index]
 	now := 0
 	for now+1 < len(periods) && periods[now+1].from <= at {
@@ -133,14 +161,15 @@ func (ids *Identities) today(exporter netip.Addr, names map[uint32][]named, toda
 	name := periods[now].name
 	is, known := today[name]
 	switch {
-	case name == "" || now == len(periods)-1 || known && is == 0:
+	case name == "" || periods[0].from > at || now == len(periods)-1 || known && is == 0:
 		return index
 	case known:
 		return is
 	}
 	// The name is nowhere today. If the next one here came from another ifIndex, this interface is gone;
 	// else it only got another name.
-	if next := periods[now+1]; next.name == "" || !elsewhere(names, next, index) {
+	next := periods[now+1]
+	if next.name == "" || !slices.ContainsFunc(places[next.name], func(p place) bool { return p.index != index && p.from < next.from }) {
 		return index
 	}
 	number, known := ids.number(exporter, name)
@@ -151,14 +180,10 @@ func (ids *Identities) today(exporter netip.Addr, names map[uint32][]named, toda
 	return number
 }
 
-// elsewhere reports whether an ifIndex other than this one had a name before.
-func elsewhere(names map[uint32][]named, name named, index uint32) bool {
-	for other, periods := range names {
-		if other != index && slices.ContainsFunc(periods, func(p named) bool { return p.name == name.name && p.from < name.from }) {
-			return true
-		}
-	}
-	return false
+// A place is where an interface was from a time on, Unix seconds.
+type place struct {
+	index uint32
+	from  int64
 }
 
 // An identitiesCache remembers for a while which devices renumbered.

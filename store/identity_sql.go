@@ -10,28 +10,69 @@ import (
 	"strings"
 )
 
-// sql returns an expression of what an ifIndex column is today. at is SQL that
-// makes a time of Unix seconds, of the type of the column that holds the rows' time.
-func (ids *Identities) sql(bind func(sqlType, value string) string) func(column, time, at string) string {
-	type period struct{ exporter, to, was, is string }
-	var periods []period
-	list := func(numbers []uint32) string {
-		texts := make([]string, len(numbers))
-		for i, n := range numbers {
-			texts[i] = strconv.FormatUint(uint64(n), 10)
+// sql returns what makes an expression of what an ifIndex column is today, where
+// seconds is an expression of the rows' time, Unix seconds. Whatever number of
+// devices has renumbered, it takes a few look-ups in a hash table for each row: one
+// for the exporter, one for each of the times that it may have renumbered at, and one
+// for a number made of exporter, period and ifIndex. That is of the form exporter ·
+// 2⁴⁰ + period · 2³² + ifIndex; periods count from the newest, 0 is since.
+func (ids *Identities) sql(bind func(sqlType, value string) string) func(column, seconds string) string {
+	var exporters []string
+	var ends [][]int64 // by period, newest first, and exporter
+	var keys, is []uint64
+	for n, periods := range ids.byExporter() {
+		exporters = append(exporters, "'"+netip.AddrFrom16(periods[0].exporter.As16()).String()+"'")
+		for p, r := range periods {
+			if p == len(ends) {
+				ends = append(ends, nil)
+			}
+			ends[p] = append(append(ends[p], make([]int64, n-len(ends[p]))...), r.to)
+			for i, was := range r.was {
+				keys, is = append(keys, uint64(n+1)<<40+uint64(p+1)<<32+uint64(was)), append(is, uint64(r.is[i]))
+			}
 		}
-		return bind("Array(UInt32)", "["+strings.Join(texts, ",")+"]")
 	}
+	numbers := make([]int, len(exporters))
+	for i := range numbers {
+		numbers[i] = i + 1
+	}
+	// A scalar subquery is a constant, which transform wants, to every version of ClickHouse.
+	known := "(SELECT arrayMap(e -> cityHash64(toIPv6(e)), " + bind("Array(String)", "["+strings.Join(exporters, ",")+"]") + "))"
+	byExporter := func(values string) string {
+		return "transform(cityHash64(exporter_addr), " + known + ", " + values + ", toInt64(0))"
+	}
+	number := byExporter(bind("Array(Int64)", list(numbers)))
+	var limits []string
+	for _, e := range ends {
+		e = append(e, make([]int64, len(exporters)-len(e))...)
+		limits = append(limits, byExporter(bind("Array(Int64)", list(e))))
+	}
+	from, to := bind("Array(UInt64)", list(keys)), bind("Array(UInt32)", list(is))
+	return func(column, seconds string) string {
+		var before []string
+		for _, l := range limits {
+			before = append(before, "("+seconds+" < "+l+")")
+		}
+		return fmt.Sprintf("toUInt32(transform(toUInt64(%s) * 1099511627776 + toUInt64(%s) * 4294967296 + %s, %s, %s, %[3]s))",
+			number, strings.Join(before, " + "), column, from, to)
+	}
+}
+
+// byExporter returns the periods of each exporter, the newest first.
+func (ids *Identities) byExporter() (all [][]renumbered) {
 	for _, r := range ids.renumbered {
-		periods = append(periods, period{bind("IPv6", netip.AddrFrom16(r.exporter.As16()).String()), bind("Int64", fmt.Sprint(r.to)), list(r.was), list(r.is)})
-	}
-	return func(column, time, at string) string {
-		var parts []string
-		for _, p := range periods { // those of an exporter are in order of time
-			parts = append(parts, fmt.Sprintf("exporter_addr = %s AND %s < %s, transform(%s, %s, %s, %[4]s)", p.exporter, time, fmt.Sprintf(at, p.to), column, p.was, p.is))
+		if n := len(all); n == 0 || all[n-1][0].exporter != r.exporter {
+			all = append(all, nil)
 		}
-		return fmt.Sprintf("toUInt32(multiIf(%s, %s))", strings.Join(parts, ", "), column)
+		n := len(all) - 1
+		all[n] = append([]renumbered{r}, all[n]...)
 	}
+	return all
+}
+
+// list writes numbers as an array.
+func list[N int | int64 | uint64](numbers []N) string {
+	return strings.ReplaceAll(fmt.Sprint(numbers), " ", ",")
 }
 
 // maxCutHours bounds how many hours are read in minutes because a device
@@ -54,31 +95,28 @@ func (q *query) follow(ids *Identities) {
 	q.cutHours = q.cutHours[max(0, len(q.cutHours)-maxCutHours):]
 }
 
-// Times in SQL, of types that compare with the tables' columns.
-const (
-	secondsSQL      = "toDateTime(%s, 'UTC')"
-	millisecondsSQL = "toDateTime64(%s, 3, 'UTC')"
-)
-
 // source returns what to read instead of a table: the table itself, unless
 // interfaces had other ifIndexes.
 func (q *query) source(table string) string {
 	if q.today == nil {
 		return table
 	}
-	time, at, columns, final := "time", secondsSQL, []string{"in_if", "out_if"}, ""
+	time, columns, final := "time", []string{"in_if", "out_if"}, ""
 	switch table {
 	case "flows":
-		time, at = "time_received", millisecondsSQL
+		time = "time_received"
 	case "calibration":
 		time, columns, final = "bucket", []string{"if_index"}, " FINAL"
 	}
 	var replaced []string
 	for _, c := range columns {
-		replaced = append(replaced, q.today(c, time, at)+" AS "+c)
+		replaced = append(replaced, q.today(c, secondsOf(time))+" AS "+c)
 	}
 	return "(SELECT * REPLACE (" + strings.Join(replaced, ", ") + ") FROM " + table + final + ")"
 }
+
+// secondsOf returns an expression of a column's time, Unix seconds.
+func secondsOf(column string) string { return "toInt64(toUnixTimestamp(" + column + "))" }
 
 // hours returns a query of flows_1h between two times, in SQL. Hours in which a
 // device renumbered come from flows_1m.
@@ -99,7 +137,7 @@ func (q *query) flowsFilter() string {
 		return condition
 	}
 	// All values are bound: the only names in it are those of columns.
-	return strings.NewReplacer("in_if", q.today("in_if", "time_received", millisecondsSQL), "out_if", q.today("out_if", "time_received", millisecondsSQL)).Replace(condition)
+	return strings.NewReplacer("in_if", q.today("in_if", secondsOf("time_received")), "out_if", q.today("out_if", secondsOf("time_received"))).Replace(condition)
 }
 
 // wholeHours returns what to read instead of flows_1h: hours in which a device

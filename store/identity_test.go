@@ -56,7 +56,7 @@ func TestIdentities(t *testing.T) {
 	}
 }
 
-// rate is a flow of one interface over some minutes, at 1 Mb/s for each number.
+// steady is a flow of one interface over some minutes, at 1 Mb/s for each number.
 func steady(in, out uint32, from time.Time, minutes int, megabits uint64) *decoder.Batch {
 	b := new(decoder.Batch)
 	b.Extend(minutes)
@@ -216,5 +216,47 @@ func TestAnswersSurviveRenumbering(t *testing.T) {
 	found, err := s.Complete(ctx, "interface", "192.0.2.1/")
 	if err != nil || len(found) != 3 {
 		t.Errorf("%+v %v", found, err)
+	}
+}
+
+// Where many devices have renumbered, and often, a question is still one that
+// ClickHouse answers.
+func TestManyRenumberings(t *testing.T) {
+	s := prepared(t)
+	ctx := t.Context()
+	now := time.Now().Truncate(time.Hour)
+	// 250 devices of 100 interfaces, each of which moves by one place each of 20 hours.
+	if err := s.Conn().Exec(ctx, `INSERT INTO interface_names (exporter_addr, if_index, valid_from, if_name)
+SELECT toIPv6(concat('192.168.', toString(intDiv(n, 200)), '.', toString(n % 200))), i + 1, if(h = 20, toDateTime(0, 'UTC'), toDateTime($1, 'UTC') - h * 3600), concat('if', toString((i + h) % 100))
+FROM (SELECT arrayJoin(range(250)) AS n, arrayJoin(range(100)) AS i, arrayJoin(range(1, 21)) AS h)`, now.Unix()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Conn().Exec(ctx, `INSERT INTO flows_1m (time, exporter_addr, in_if, out_if, src_as, sampling_rate, bytes, packets, flows, bytes_sq)
+SELECT toDateTime($1, 'UTC') - 60 * (number % 1440), toIPv6(concat('192.168.', toString(intDiv(number % 250, 200)), '.', toString(number % 250 % 200))), number % 100 + 1, 1, number % 7, 1, 1000, 1, 1, 1 FROM numbers(250000)`, now.Unix()); err != nil {
+		t.Fatal(err)
+	}
+	ids, err := s.Identities(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	some := ids.within(now.Add(-24*time.Hour).Unix(), now.Unix())
+	sum, periods := 0, map[netip.Addr]int{}
+	for _, r := range some.renumbered {
+		sum += len(r.was)
+		periods[r.exporter]++
+	}
+	if sum > maxRenumbered || len(ids.renumbered) != 250*maxPeriods {
+		t.Errorf("%d ifIndexes of %d devices are replaced, of %d renumberings", sum, len(periods), len(ids.renumbered))
+	}
+	lately := ids.within(now.Add(-2*time.Hour).Unix(), now.Unix())
+	first := netip.MustParseAddr("192.168.0.0")
+	if is := lately.Current(first, 5, now.Add(-90*time.Minute).Unix()); is != 6 {
+		t.Errorf("5 is %d now, want 6", is)
+	}
+	for _, hours := range []int{1, 24} {
+		shares, err := s.Shares(ctx, Selection{From: now.Add(time.Duration(-hours) * time.Hour), To: now}, "in_if", 3)
+		if err != nil || shares.Total.Values == 0 || shares.Total.Values > 25_000 {
+			t.Fatalf("%d hours: %+v %v", hours, shares, err)
+		}
 	}
 }

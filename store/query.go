@@ -87,10 +87,10 @@ type query struct {
 	seam       seam
 	started    time.Time
 
-	minuteFrom int64                                // Unix seconds of the oldest row of flows_1m
-	identities *Identities                          // of the range
-	today      func(column, time, at string) string // see Identities.sql; nil: ifIndexes are today's
-	cutHours   []int64                              // Unix seconds: hours in which a device renumbered
+	minuteFrom int64                               // Unix seconds of the oldest row of flows_1m
+	identities *Identities                         // of the range
+	today      func(column, seconds string) string // see Identities.sql; nil: ifIndexes are today's
+	cutHours   []int64                             // Unix seconds: hours in which a device renumbered
 }
 
 // plan chooses where a question is answered from. points is 0 for a total.
