@@ -163,6 +163,7 @@ func (s *Server) routes(files *assets, page, loginPage []byte) http.Handler {
 	mux.HandleFunc("/api/v1/exporters", s.api(s.exporters))
 	mux.HandleFunc("/api/v1/exporters/{address}/templates", s.api(s.templates))
 	mux.HandleFunc("/api/v1/status", s.api(s.status))
+	mux.HandleFunc("/api/v1/setup", s.api(s.setup))
 	mux.HandleFunc("/api/v1/system", s.api(s.system))
 	mux.HandleFunc("PUT /api/v1/system/log_level", s.change(s.changeLogLevel))
 	mux.HandleFunc("GET /api/v1/system/retention", s.api(s.retention))

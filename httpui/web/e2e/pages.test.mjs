@@ -47,6 +47,11 @@ if (emptyBase) {
     await page.getByText('flow exporter NFSTATS').waitFor();
     const { receiving } = await (await fetch(`${emptyBase}/api/v1/status`)).json();
     assert.match(await page.locator('main').textContent(), new RegExp(`UDP ${receiving[0].replaceAll('.', '\\.')}`));
+    await page.getByRole('combobox', { name: 'Router' }).selectOption('juniper-mx');
+    await page.getByLabel('one packet of').fill('500');
+    const [, host, port] = /** @type {RegExpExecArray} */ (/^(.*):(\d+)$/.exec(receiving[0]));
+    const lines = await page.getByLabel('configuration', { exact: true }).textContent();
+    assert.ok(lines?.includes(`flow-server ${host.replace(/[[\]]/g, '')} port ${port}`) && lines.includes('input rate 500'), lines ?? '');
     await accessible(page);
   }));
   test('an empty page of exporters says why', () => onPage(`${emptyBase}/exporters`, (page) => page.getByText('No datagram has come in').waitFor()));

@@ -1,0 +1,33 @@
+package configs
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestRouters(t *testing.T) {
+	all, err := Routers()
+	if err != nil || len(all) < 15 {
+		t.Fatalf("%d routers: %v", len(all), err)
+	}
+	documented, err := os.ReadFile("../docs/routers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	placeholder := regexp.MustCompile(`\{[a-z]*\}`)
+	for _, r := range all {
+		for _, found := range placeholder.FindAllString(r.Text, -1) {
+			if found != "{address}" && found != "{port}" && found != "{rate}" {
+				t.Errorf("%s has %s, which nothing fills in", r.ID, found)
+			}
+		}
+		if !strings.Contains(r.Text, "{address}") || !strings.Contains(r.Text, "{port}") || r.Name == "" || strings.HasPrefix(r.Name, "#") {
+			t.Errorf("%s lacks its name, the address or the port", r.ID)
+		}
+		if !strings.Contains(string(documented), "routers/"+r.ID+".txt") {
+			t.Errorf("docs/routers.md does not name %s", r.ID)
+		}
+	}
+}
