@@ -157,7 +157,6 @@ func (s *Server) guarded(mux *http.ServeMux) http.Handler {
 		case who.Role == Viewer:
 			s.fail(w, r, http.StatusForbidden, "You may look, not change. An admin can do this.")
 		case !writes && !strings.HasPrefix(r.URL.Path, "/api/") && route != "GET /metrics" && len(s.gate.users) > 0:
-			w.Header().Set("Cache-Control", "no-store")
 			http.Redirect(w, r, "/login?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
 		default:
 			w.Header().Set("WWW-Authenticate", "Bearer")

@@ -38,14 +38,7 @@ func notFound(message string) error { return &problem{status: http.StatusNotFoun
 // log.
 func (s *Server) api(answer func(r *http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
-			s.fail(w, r, http.StatusMethodNotAllowed, "This can only be read (GET).")
-			return
-		}
-		// URL.Query skips what it cannot parse, and the answer would be to another question.
-		if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
-			s.fail(w, r, http.StatusBadRequest, "The address cannot be read: "+err.Error())
+		if !s.readable(w, r) {
 			return
 		}
 		value, err := answer(r)
@@ -55,6 +48,21 @@ func (s *Server) api(answer func(r *http.Request) (any, error)) http.HandlerFunc
 		}
 		s.refuse(w, r, err)
 	}
+}
+
+// readable refuses requests that are no questions.
+func (s *Server) readable(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		s.fail(w, r, http.StatusMethodNotAllowed, "This can only be read (GET).")
+		return false
+	}
+	// URL.Query skips what it cannot parse, and the answer would be to another question.
+	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+		s.fail(w, r, http.StatusBadRequest, "The address cannot be read: "+err.Error())
+		return false
+	}
+	return true
 }
 
 // refuse answers with an error, in words for the client.
@@ -126,7 +134,6 @@ func (s *Server) sendJSON(w http.ResponseWriter, r *http.Request, status int, va
 	body = append(body, '\n')
 	h := w.Header()
 	h.Set("Content-Type", "application/json; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
 	h.Add("Vary", "Accept-Encoding")
 	if len(body) >= minCompressed && acceptsGzip(r) {
 		var out bytes.Buffer

@@ -137,6 +137,9 @@ func (s *Server) changeDevice(r *http.Request) (any, error) {
 	switch {
 	case polled && old.Source == snmp.FromConfig:
 		return nil, snmp.ErrFromConfig
+	case polled && in.Credential == nil && in.Host != nil && *in.Host != old.Host:
+		// Credentials cannot be read here, so they must not be sent to wherever somebody likes either.
+		return nil, snmp.FieldErrors{"credential": "is needed again for another host"}
 	case polled:
 		device = old.Device
 	case in.Credential == nil:

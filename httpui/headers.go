@@ -24,6 +24,7 @@ func (s *Server) withSecurityHeaders(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+		h.Set("Cache-Control", "no-store") // pages and assets say otherwise
 		if r.TLS != nil {
 			h.Set("Strict-Transport-Security", "max-age=31536000") // browsers pass over it for addresses
 		}

@@ -14,6 +14,5 @@ var openAPIFile []byte
 // openAPI answers GET /api/v1/openapi.json.
 func (s *Server) openAPI(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
 	w.Write(openAPIFile)
 }

@@ -125,6 +125,9 @@ func (s *Server) flows(w http.ResponseWriter, r *http.Request) {
 		s.api(s.flowsPage)(w, r)
 		return
 	}
+	if !s.readable(w, r) {
+		return
+	}
 	chosen, order, err := flowsQuery(r.URL.Query())
 	if err != nil {
 		s.refuse(w, r, err)
@@ -154,7 +157,6 @@ func (c *csvWriter) Write(b []byte) (int, error) {
 		c.started = true
 		c.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 		c.w.Header().Set("Content-Disposition", `attachment; filename="flows.csv"`)
-		c.w.Header().Set("Cache-Control", "no-store")
 	}
 	return c.w.Write(b)
 }

@@ -81,16 +81,17 @@ type Dependencies struct {
 
 // Server serves the pages.
 type Server struct {
-	config   Config
-	deps     Dependencies
-	metrics  *metrics
-	gate     *gate
-	registry *registryClient
-	started  time.Time
-	handler  http.Handler
-	patterns []string // of the routes
-	listener net.Listener
-	tls      *tls.Config // nil: plain HTTP
+	config     Config
+	deps       Dependencies
+	metrics    *metrics
+	gate       *gate
+	registry   *registryClient
+	statements chan struct{} // bounds those that run at one time
+	started    time.Time
+	handler    http.Handler
+	patterns   []string // of the routes
+	listener   net.Listener
+	tls        *tls.Config // nil: plain HTTP
 
 	complained atomic.Int64 // Unix seconds: the last time that the status could not tell what is stored
 }
@@ -100,7 +101,7 @@ const shutdownPatience = 5 * time.Second
 
 // New makes a server; Listen opens its port and Run serves.
 func New(config Config, deps Dependencies) (*Server, error) {
-	s := &Server{config: config, deps: deps, started: time.Now(), registry: newRegistryClient(config.Whois, config.ReverseDNS)}
+	s := &Server{config: config, deps: deps, started: time.Now(), registry: newRegistryClient(config.Whois, config.ReverseDNS), statements: make(chan struct{}, maxStatements)}
 	static, err := fs.Sub(embedded, "static")
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded pages: %w", err)

@@ -27,6 +27,11 @@ const (
 	maxSQLAnswer  = 32 << 20 // octets of ClickHouse's JSON
 	sqlPatience   = 90 * time.Second
 	defaultSQLTop = 1000
+
+	// maxStatements run at once; each may take several times maxSQLAnswer of memory.
+	maxStatements = 4
+	// statementWait is how long a statement waits for its turn.
+	statementWait = 10 * time.Second
 )
 
 // sqlAnswer is POST /api/v1/sql.
@@ -69,6 +74,12 @@ func (s *Server) sql(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, http.StatusBadRequest, fmt.Sprintf("This takes a query, and a limit of 1 to %d.", maxSQLRows))
 		return
 	}
+	end, err := s.beginStatement(r.Context())
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	defer end()
 	if r.URL.Query().Get("format") == "csv" {
 		s.sqlCSV(w, r, input.Query)
 		return
@@ -81,6 +92,19 @@ func (s *Server) sql(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.sendJSON(w, r, http.StatusOK, answer)
+}
+
+// beginStatement takes one of the places for statements: somebody who sends many
+// must not take the memory of the daemon, which receives flows.
+func (s *Server) beginStatement(ctx context.Context) (end func(), err error) {
+	select {
+	case s.statements <- struct{}{}:
+		return func() { <-s.statements }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(statementWait):
+		return nil, &problem{status: http.StatusServiceUnavailable, message: "Too many statements run at once. Try again in a moment."}
+	}
 }
 
 // inOwnWords makes what ClickHouse says about a statement the answer.
@@ -146,16 +170,19 @@ func (s *Server) sqlCSV(w http.ResponseWriter, r *http.Request, statement string
 	reader, writer := io.Pipe()
 	go func() { writer.CloseWithError(s.deps.SQL.Run(ctx, statement, "CSVWithNames", 0, writer)) }()
 	defer reader.Close()
-	in := csv.NewReader(reader)
+	rows := &boundedRecords{from: reader}
+	in := csv.NewReader(rows)
 	in.FieldsPerRecord, in.ReuseRecord = -1, true
 	record, err := in.Read()
+	if _, other := errors.AsType[*csv.ParseError](err); other {
+		err = badRequest("The answer is not CSV. Leave out FORMAT.")
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		s.refuse(w, r, inOwnWords(err))
 		return
 	}
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="nfstats-sql.csv"`)
-	w.Header().Set("Cache-Control", "no-store")
 	out := csv.NewWriter(w)
 	out.UseCRLF = true // RFC 4180 §2
 	for ; err == nil; record, err = in.Read() {
@@ -165,6 +192,7 @@ func (s *Server) sqlCSV(w http.ResponseWriter, r *http.Request, statement string
 		if err = out.Write(record); err != nil {
 			break
 		}
+		rows.read = 0
 	}
 	out.Flush()
 	if !errors.Is(err, io.EOF) {
@@ -172,10 +200,27 @@ func (s *Server) sqlCSV(w http.ResponseWriter, r *http.Request, statement string
 	}
 }
 
+// boundedRecords ends the reading of CSV at a record of more than maxSQLAnswer:
+// csv.Reader holds one in memory as a whole.
+type boundedRecords struct {
+	from io.Reader
+	read int // octets since the last record
+}
+
+// Read reads on, unless the record is too long.
+func (b *boundedRecords) Read(p []byte) (int, error) {
+	if b.read > maxSQLAnswer {
+		return 0, errAnswerTooLarge
+	}
+	n, err := b.from.Read(p)
+	b.read += n
+	return n, err
+}
+
 // disarmed puts an apostrophe before a text that a spreadsheet would take for a
 // formula. Numbers may begin with a sign.
 func disarmed(text string) string {
-	if text == "" || !strings.ContainsRune("=+-@\t\r", rune(text[0])) {
+	if text == "" || !strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
 		return text
 	}
 	if _, err := strconv.ParseFloat(text, 64); err == nil {

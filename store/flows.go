@@ -167,7 +167,7 @@ func (s *Store) FlowsCSV(ctx context.Context, selection Selection, order Order, 
 		case strings.HasPrefix(f[0], "time_"):
 			expression = f[0]
 		case strings.HasSuffix(f[0], "_name"), f[0] == "collector", f[0] == "source":
-			expression = fmt.Sprintf(`if(match(%[1]s, '^[-=+@\\t\\r]'), concat('''', %[1]s), %[1]s)`, f[0])
+			expression = fmt.Sprintf(`if(match(%[1]s, '^[-=+@\\t\\r\\n]'), concat('''', %[1]s), %[1]s)`, f[0])
 		}
 		selected = append(selected, expression+" AS column_"+f[0])
 	}
