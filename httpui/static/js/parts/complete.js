@@ -1,6 +1,7 @@
 // Inputs that the server completes while somebody types: AS numbers and interfaces.
 import { h } from '../dom.js';
 import { get } from '../api.js';
+import { interfaceName } from '../dims.js';
 
 let lists = 0;
 
@@ -13,7 +14,7 @@ let lists = 0;
  */
 export function completed(label, what, value, set, hint = what === 'as' ? 'any' : 'number or name') {
   const list = h('datalist', { id: `list-${++lists}` });
-  const input = h('input', { type: 'text', list: list.id, value, placeholder: hint, autocomplete: 'off', spellcheck: 'false', 'aria-label': label });
+  const input = h('input', { type: 'text', list: list.id, value: value && what === 'interface' ? interfaceName(value, '').label : value, title: value || null, placeholder: hint, autocomplete: 'off', spellcheck: 'false', 'aria-label': label });
   let timer = 0, found = [];
   const ask = async () => {
     found = await get('complete', { what, q: input.value.replace(/^AS(?=\d)/i, '') }).catch(() => []);
