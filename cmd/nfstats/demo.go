@@ -165,10 +165,8 @@ func demoConfig(o demoOptions) (*configs.Config, error) {
 	page.Close()
 	cfg.HTTP.Listen = o.listen
 	cfg.Store.ClickHouse = ""
-	if l, err := net.Listen("tcp", cfg.Store.Embedded.Listen); err == nil {
-		l.Close()
-	} else {
-		cfg.Store.Embedded.Listen = "" // taken, by a real nfstats perhaps
+	if cfg.Store.Embedded.Listen, err = freeTCP(cfg.Store.Embedded.Listen); err != nil {
+		return nil, err
 	}
 	return cfg, cfg.Validate()
 }
@@ -183,6 +181,22 @@ func freeUDP(preferred string) (string, error) {
 	}
 	defer conn.Close()
 	return conn.LocalAddr().String(), nil
+}
+
+// freeTCP returns the preferred address, or another one where that is taken, by
+// a real nfstats perhaps. "" stays "".
+func freeTCP(preferred string) (string, error) {
+	if preferred == "" {
+		return "", nil
+	}
+	listener, err := net.Listen("tcp", preferred)
+	if err != nil {
+		if listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return "", fmt.Errorf("find a free TCP port: %w", err)
+		}
+	}
+	defer listener.Close()
+	return listener.Addr().String(), nil
 }
 
 // awaitReady waits until the daemon answers that it is ready, or ctx ends.
