@@ -1,6 +1,7 @@
 // The modules that ship, without a browser.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { skew } from '../static/js/views/exporters.js';
 import { calendar, carried, conditions, format, parse, span, when } from '../static/js/state.js';
 import { condition, interfaceName, named, plusMinus } from '../static/js/dims.js';
 import { count, csv, offset, parts, si, ticks, zoneExists } from '../static/js/format.js';
@@ -91,4 +92,8 @@ test('values read as people call them', () => {
 
 test('CSV is quoted, and no cell becomes a formula', () => {
   assert.equal(csv([['a,b', '=1+1', '"', -3]]), '"a,b",\'=1+1,"""",-3\r\n');
+});
+
+test('a clock that is off by years is told in days', () => {
+  assert.deepEqual([0, 340, -59000, 90000, -86400000, -296730247200].map(skew), ['0.0 s', '0.3 s', '-59.0 s', '1 minute', '−1 day', '−3434 days']);
 });

@@ -39,6 +39,13 @@ function whyEmpty(status, d) {
   return 'Exporters send, but no flow ended within this time range. Flows arrive when the router\'s active timeout ends them.';
 }
 
+/** How far a clock is off: '0.3 s', '−4 days'. */
+export function skew(ms) {
+  const seconds = Math.abs(ms) / 1000;
+  if (seconds < 60) return `${(Math.round(ms / 100) / 10 || 0).toFixed(1)} s`;
+  return (ms < 0 ? '−' : '') + spell(seconds).replace(/(?<=^\d+ \w+) .*/, '');
+}
+
 const templatesOf = (e) => e.live.domains.reduce((n, d) => n + d.templates, 0);
 
 /** The newest sampling rates in force: '1:1000 announced in options'. */
@@ -77,16 +84,16 @@ export function build(page) {
     csv: (d) => [['address', 'name', 'last_seen', 'flows', 'octets', 'notes'], ...d.exporters.map((e) => [e.address, e.name, new Date(seen(e)).toISOString(), e.flows, e.octets, troubles(e.live).join('; ')])],
     make: (body) => ({ update: (d) => {
       const time = d.to - d.from, nothing = d.exporters.every((e) => e.flows === 0);
-      body.replaceChildren(...[nothing && state('info', 'Why is this empty?', whyEmpty(d.status, d)), d.exporters.length && table('Exporters', [
+      body.replaceChildren(...[nothing && state('info', 'Why is this empty?', whyEmpty(d.status, d)), d.exporters.length && h('div.tight', null, table('Exporters', [
         { name: 'Exporter', cell: (e) => h('a', { href: page.href({ view: '', exporter: e.address }), 'data-go': '' }, keyCell(e.name || e.address, { note: e.name ? e.address : '' })), by: (e) => e.name || e.address },
         { name: 'Sends', left: true, cell: (e) => [...new Set((e.live?.domains ?? []).map((x) => (x.version === 10 ? 'IPFIX' : `v${x.version}`)))].join(', ') || '–' },
         { name: 'Last seen', cell: (e) => ago(seen(e), st.tz), by: seen }, { name: 'Flow records', cell: (e) => count(e.flows), by: (e) => e.flows }, { name: 'Rate', cell: (e) => si(e.flows / time, 'fps'), by: (e) => e.flows },
-        { name: 'Traffic', strong: true, cell: (e) => si(e.octets * 8 / time, 'bps'), by: (e) => e.octets }, { name: 'Sampling', left: true, cell: (e) => h('span.notes', null, sampling(e.live)) },
+        { name: 'Traffic', strong: true, cell: (e) => si(e.octets * 8 / time, 'bps'), by: (e) => e.octets }, { name: 'Sampling', left: true, cell: (e) => h('span.notes.short', null, sampling(e.live)) },
         { name: 'Lost', cell: (e) => (e.live ? percent(loss(e.live)) : '–'), by: (e) => (e.live ? loss(e.live) : 0) },
         { name: 'Templates', cell: (e) => (e.live ? h('button.link', { title: `Templates of ${e.name || e.address}`, 'aria-label': `${count(templatesOf(e))} templates of ${e.name || e.address}`, onclick: () => templates(e) }, count(templatesOf(e))) : '–') },
-        { name: 'Clock', cell: (e) => (e.live ? `${(Math.round(e.live.clock_skew_ms / 100) / 10 || 0).toFixed(1)} s` : '–'), by: (e) => e.live?.clock_skew_ms ?? 0 },
+        { name: 'Clock', cell: (e) => (e.live ? skew(e.live.clock_skew_ms) : '–'), by: (e) => e.live?.clock_skew_ms ?? 0 },
         { name: 'Worth knowing', left: true, cell: (e) => h('span.notes', null, troubles(e.live).join('; ') || 'all well') },
-      ], d.exporters)].filter(Boolean));
+      ], d.exporters))].filter(Boolean));
     } }),
   }));
 }
