@@ -57,5 +57,5 @@ export const VIEWS = {
   trust: { title: 'Trust', icon: 'shield-check', key: 'u', group: 'Network', controls: ['interface', 'direction'], unfiltered: true, build: fetched(() => import('./trust.js')) },
   sql: { title: 'SQL', icon: 'terminal', key: 'q', group: 'System', timeless: true, about: 'Read-only, over the tables that the charts come from', build: fetched(() => import('./sql.js')) },
   system: { title: 'System', icon: 'activity', key: 'y', group: 'System', timeless: true, about: 'The daemon, its storage and its journal', build: fetched(() => import('./system.js')) },
-  settings: { title: 'Settings', icon: 'settings-2', key: 'x', group: 'System', timeless: true, about: 'Hosts, their SNMP access and interfaces', build: fetched(() => import('./settings.js')) },
+  settings: { title: 'Settings', icon: 'settings-2', key: 'x', group: 'System', timeless: true, about: 'Hosts, their SNMP access, interfaces and imports', build: fetched(() => import('./settings.js')) },
 };
