@@ -9,7 +9,7 @@ import (
 
 func TestRouters(t *testing.T) {
 	all, err := Routers()
-	if err != nil || len(all) < 15 {
+	if err != nil || len(all) < 18 {
 		t.Fatalf("%d routers: %v", len(all), err)
 	}
 	documented, err := os.ReadFile("../docs/routers.md")
@@ -25,6 +25,9 @@ func TestRouters(t *testing.T) {
 		}
 		if !strings.Contains(r.Text, "{address}") || !strings.Contains(r.Text, "{port}") || r.Name == "" || strings.HasPrefix(r.Name, "#") {
 			t.Errorf("%s lacks its name, the address or the port", r.ID)
+		}
+		if !strings.Contains(strings.ToLower(r.Text), "snmp") || !strings.Contains(r.Text, "COMMUNITY") {
+			t.Errorf("%s does not say how SNMP is read, which calibration needs", r.ID)
 		}
 		if !strings.Contains(string(documented), "routers/"+r.ID+".txt") {
 			t.Errorf("docs/routers.md does not name %s", r.ID)

@@ -65,6 +65,9 @@ type (
 		AS   uint32     `query:"as" description:"either this"`
 		Addr netip.Addr `query:"addr" description:"or this"`
 	}
+	setupParameters struct {
+		Router netip.Addr `query:"router" description:"whom local_address is towards"`
+	}
 	reverseParameters struct {
 		Addr netip.Addr `query:"addr" required:"true"`
 	}
@@ -144,7 +147,7 @@ var describedRoutes = []described{
 		Templates []netflow.TemplateStatus `json:"templates"`
 	}{}},
 	{"GET /api/v1/status", "Whether flows are stored, and what stands against it", nothing, statusAnswer{}},
-	{"GET /api/v1/setup", "Where flows are received, and configuration lines of routers to paste", nothing, setupAnswer{}},
+	{"GET /api/v1/setup", "Where flows are received, and configuration lines of routers to paste", setupParameters{}, setupAnswer{}},
 	{"GET /api/v1/system", "Versions, tables, disk and journal", nothing, systemAnswer{}},
 	{"PUT /api/v1/system/log_level", "What is logged until the daemon stops", struct {
 		Level string `json:"level" enum:"debug,info,warn,error" required:"true"`

@@ -39,5 +39,20 @@ function choose(routers, receiving) {
   router.value = 'cisco-ios-xe';
   show();
   return h('div.recipes', null, h('section', null, h('div.row', null, h('label', null, 'Router ', router), h('label', null, 'sends to ', where), h('label', null, 'one packet of ', rate),
-    h('button.btn', { onclick: () => navigator.clipboard.writeText(lines.textContent ?? '').then(() => toast('Copied'), () => toast('The browser refused the clipboard')) }, 'Copy')), lines));
+    h('button.btn', { onclick: () => copy(lines) }, 'Copy')), lines));
+}
+
+/**
+ * Copies a text. Without TLS, browsers have a clipboard for pages of this machine only;
+ * elsewhere the text is selected and copied as if by hand.
+ * @param {HTMLElement} el
+ */
+async function copy(el) {
+  try {
+    await navigator.clipboard.writeText(el.textContent ?? '');
+    return toast('Copied');
+  } catch {
+    getSelection()?.selectAllChildren(el);
+    toast(document.execCommand('copy') ? 'Copied' : 'Selected; copy it with the keyboard');
+  }
 }
