@@ -65,7 +65,7 @@ func (b Budget) of(total int64) int64 {
 // A partition is what ClickHouse drops at once.
 type partition struct {
 	table, id string
-	start     time.Time // of its day or month
+	start     time.Time // of its day or month, or its first row where ClickHouse tells that
 	end       time.Time
 	bytes     int64
 }
@@ -86,7 +86,7 @@ func (r *Retention) readDisk(ctx context.Context) (*disk, error) {
 		return nil, fmt.Errorf("read the space on ClickHouse's disks: %w", err)
 	}
 	d.total, d.free = int64(total), int64(free)
-	const parts = "SELECT table, partition, partition_id, toUInt64(sum(bytes_on_disk)) FROM system.parts WHERE database = $1 AND active GROUP BY ALL"
+	const parts = "SELECT table, partition, partition_id, toUInt64(sum(bytes_on_disk)), min(min_time) FROM system.parts WHERE database = $1 AND active GROUP BY ALL"
 	rows, err := r.store.conn.Query(ctx, parts, r.store.database)
 	if err != nil {
 		return nil, fmt.Errorf("read the partitions: %w", err)
@@ -96,13 +96,17 @@ func (r *Retention) readDisk(ctx context.Context) (*disk, error) {
 		var name string
 		var bytes uint64
 		var p partition
-		if err := rows.Scan(&p.table, &name, &p.id, &bytes); err != nil {
+		var first time.Time
+		if err := rows.Scan(&p.table, &name, &p.id, &bytes, &first); err != nil {
 			return nil, fmt.Errorf("read the partitions: %w", err)
 		}
 		p.bytes = int64(bytes)
 		p.table = strings.TrimSuffix(p.table, localSuffix)
 		d.used += p.bytes
 		if p.start, p.end = partitionSpan(name); !p.start.IsZero() {
+			if first.After(p.start) && first.Before(p.end) {
+				p.start = first
+			}
 			d.partitions = append(d.partitions, p)
 		}
 	}
@@ -110,6 +114,17 @@ func (r *Retention) readDisk(ctx context.Context) (*disk, error) {
 		return nil, fmt.Errorf("read the partitions: %w", err)
 	}
 	return d, nil
+}
+
+// beginFlows sets the start of the first day of table flows to its oldest row,
+// which ClickHouse does not tell with the partitions of this table: its key is a
+// date.
+func (d *disk) beginFlows(oldest time.Time) {
+	for i, p := range d.partitions {
+		if p.table == "flows" && oldest.After(p.start) && oldest.Before(p.end) {
+			d.partitions[i].start = oldest
+		}
+	}
 }
 
 // partitionSpan returns the times that a partition covers: 2026-11-23 a day,
@@ -183,6 +198,11 @@ func (r *Retention) shed(ctx context.Context, settings RetentionSettings) error 
 	r.metrics.used.Set(float64(d.used))
 	r.metrics.budget.Set(float64(limit))
 	r.metrics.free.Set(float64(d.free))
+	extent, extentErr := r.store.Extent(ctx)
+	if extentErr != nil {
+		return errors.Join(err, extentErr)
+	}
+	d.beginFlows(extent.Oldest)
 	r.metrics.fullIn.Set(float64(forecast(d, settings, limit, time.Now())))
 	return err
 }

@@ -30,7 +30,7 @@ type TableSize struct {
 	Days        int // kept
 	Bytes       int64
 	BytesPerDay int64     // growth of the last days
-	Oldest      time.Time // start of the oldest day or month, zero when it is empty
+	Oldest      time.Time // row, zero when it is empty
 }
 
 // lowSpace is the share of the disks below which free space is worth a warning.
@@ -51,6 +51,11 @@ func (r *Retention) Status(ctx context.Context) (*RetentionStatus, error) {
 	if err != nil {
 		return nil, err
 	}
+	extent, err := r.store.Extent(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.beginFlows(extent.Oldest)
 	budget, err := ParseBudget(settings.MaxDisk)
 	if err != nil {
 		return nil, err
@@ -108,7 +113,7 @@ func tableSizes(partitions []partition, settings RetentionSettings, now time.Tim
 			switch {
 			case p.end.Before(today.AddDate(0, 0, -growthDays)) || p.start.After(now):
 			case !p.end.After(today):
-				complete, completeTime = complete+p.bytes, completeTime+p.end.Sub(start)
+				complete, completeTime = complete+p.bytes, completeTime+max(p.end.Sub(start), time.Hour)
 			default:
 				open, openTime = open+p.bytes, openTime+max(now.Sub(start), time.Hour)
 			}

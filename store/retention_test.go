@@ -207,6 +207,28 @@ func TestForecast(t *testing.T) {
 	}
 }
 
+func TestTheFirstDayGrowsFromItsFirstRow(t *testing.T) {
+	s := prepared(t)
+	insertDay(t, s, 20_000, 0)
+	for _, table := range []string{"flows_1m (time, bytes)", "flows_1h (time, bytes)", "if_counters (time, in_octets)", "calibration (bucket, coverage)"} {
+		if err := s.conn.Exec(t.Context(), "INSERT INTO "+table+" SELECT now(), 1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	status, err := newRetention(t, s, keepAll()).Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range status.Tables {
+		if age := time.Since(size.Oldest); age > 70*time.Minute || age < -time.Minute { // flows_1h has the hour's start
+			t.Errorf("the oldest row of %s is %v old", size.Table, age)
+		}
+		if size.BytesPerDay > 24*size.Bytes || size.BytesPerDay < 20*size.Bytes { // an hour is the least that counts
+			t.Errorf("%s takes %d bytes after a moment, and grows by %d a day", size.Table, size.Bytes, size.BytesPerDay)
+		}
+	}
+}
+
 func TestParseBudget(t *testing.T) {
 	for text, want := range map[string]Budget{"": {}, "80%": {Percent: 80}, "1.5kB": {Bytes: 1500}, "2 GiB": {Bytes: 2 << 30}, "77": {Bytes: 77}} {
 		if got, err := ParseBudget(text); err != nil || got != want {
