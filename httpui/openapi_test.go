@@ -105,7 +105,7 @@ type errorAnswer struct {
 	Error     string            `json:"error"`
 	RequestID string            `json:"request_id"`
 	Position  *int              `json:"position,omitempty"` // of the fault in a filter, in characters
-	Fields    map[string]string `json:"fields,omitempty"`   // what is wrong, by field of the input
+	Errors    map[string]string `json:"errors,omitempty"`   // what is wrong, by field of the input
 }
 
 // A described route is what openapi.json says of a route.

@@ -53,6 +53,10 @@ if (emptyBase) {
     const lines = await page.getByLabel('configuration', { exact: true }).textContent();
     assert.ok(lines?.includes(`flow-server ${host.replace(/[[\]]/g, '')} port ${port}`) && lines.includes('input rate 500'), lines ?? '');
     await accessible(page);
+    await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined })); // as on pages without TLS
+    await page.getByRole('button', { name: 'Copy' }).click();
+    await page.getByText('Copied', { exact: true }).waitFor();
+    assert.ok((await page.evaluate(() => String(getSelection()))).includes('input rate 500'));
   }));
   test('an empty page of exporters says why', () => onPage(`${emptyBase}/exporters`, (page) => page.getByText('No datagram has come in').waitFor()));
 }
