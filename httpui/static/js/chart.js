@@ -27,6 +27,21 @@ export function colorOf(by, row) {
   return seen.get(row.value);
 }
 
+const TEN = Array.from({ length: 10 }, (_, i) => `--c${i}`);
+/**
+ * Rows of one chart: where two values share a colour, the later one gets a free one here.
+ * @param {any[]} rows  with their color
+ * @returns {any[]}
+ */
+export function distinct(rows) {
+  const used = new Set();
+  return rows.map((r) => {
+    const color = r.color !== '--c-other' && used.has(r.color) ? TEN.find((c) => !used.has(c)) ?? r.color : r.color;
+    used.add(color);
+    return { ...r, color };
+  });
+}
+
 /**
  * A tooltip, as nodes: the content security policy lets no markup in.
  * @param {string} title

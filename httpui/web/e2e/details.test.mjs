@@ -34,7 +34,7 @@ test('an AS: what the registry says; BGP AS, traffic over time and addresses of 
     return /subject: AS(\d+)/.exec(said)[1];
   };
   const as = await number();
-  for (const [name, path, key, value] of [['BGP AS', '/as', 'src', as], ['Over time', '/time', 'filter', `src_as = ${as}`], ['IP addresses', '/addresses', 'filter', `src_as = ${as}`]]) {
+  for (const [name, path, key, value] of [['BGP AS', '/as', 'src', as], ['Over time', '/time', 'filter', `src_as = ${as}`], ['Common stats', '/common', 'filter', `src_as = ${as}`], ['IP addresses', '/addresses', 'filter', `src_as = ${as}`], ['Show traffic', '/addresses', 'flows', 'all']]) {
     const href = new URL(await page.getByRole('dialog').getByRole('link', { name }).getAttribute('href'), base);
     assert.equal(href.pathname, path);
     assert.equal(href.searchParams.get(key), value);

@@ -23,7 +23,8 @@ export function details(page, by, row) {
       link('chart-area', 'Over time', { view: 'time', by: isAS(by) ? (by === 'src_as' ? 'dst_as' : 'src_as') : 'src_as', filter }),
       isAS(by) && link('waypoints', 'BGP AS', { view: 'as', [by === 'src_as' ? 'src' : 'dst']: row.value }),
       isInterface(by) && link('cable', 'Interface', { view: 'interface', interface: row.value }),
-      isAddress(by) ? link('table-2', 'Show traffic', { view: 'addresses', side: by.slice(0, 3), flows: row.value }) : link('chart-bar-big', 'IP addresses', { view: 'addresses', filter }),
+      isAS(by) && link('chart-pie', 'Common stats', { view: 'common', filter }),
+      isAddress(by) ? link('table-2', 'Show traffic', { view: 'addresses', side: by.slice(0, 3), flows: row.value }) : [link('chart-bar-big', 'IP addresses', { view: 'addresses', filter }), link('table-2', 'Show traffic', { view: 'addresses', filter, flows: 'all' })],
       link('filter', 'Filter here', { ...st, filter })));
   if (isAS(by) || isAddress(by)) lookUp(registry, isAS(by) ? { as: row.value } : { addr: row.value });
 }

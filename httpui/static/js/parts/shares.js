@@ -1,12 +1,12 @@
 // A ring or bars with the table of the same shares.
 import { h } from '../dom.js';
-import { colorOf } from '../chart.js';
+import { colorOf, distinct } from '../chart.js';
 import { DIMENSIONS, named, plusMinus } from '../dims.js';
 import { percent, si } from '../format.js';
 import { keyCell, shareBar, table } from './table.js';
 
 /** Rows of an answer of /shares with what they are called and their colours. */
-export const dressed = (d) => d.rows.map((r) => ({ ...r, ...named(d.by, r), color: colorOf(d.by, r) }));
+export const dressed = (d) => distinct(d.rows.map((r) => ({ ...r, ...named(d.by, r), color: colorOf(d.by, r) })));
 
 /** The rows that have less than threshold (0 to 1) go into the other one. */
 export function folded(rows, threshold) {

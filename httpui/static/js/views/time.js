@@ -3,7 +3,7 @@ import { h } from '../dom.js';
 import { get } from '../api.js';
 import { query, span } from '../state.js';
 import { DIMENSIONS, and, condition, lower, named, plusMinus } from '../dims.js';
-import { colorOf } from '../chart.js';
+import { colorOf, distinct } from '../chart.js';
 import { si, spell } from '../format.js';
 import { areas } from '../charts/time.js';
 import { panel, panels, scaleNote } from '../parts/panel.js';
@@ -38,7 +38,7 @@ export function traffic(page, { by = page.st.by, top = 10, height = 320, onanswe
       body.append(h('div.plot', null, canvas), below);
       const chart = areas(canvas, (from, to) => go({ from, to }));
       return { chart, update: (d) => {
-        const rows = d.rows.map((r) => ({ ...r, ...named(by, r), id: r.other ? '/other' : `=${r.value}`, color: colorOf(by, r), mean: mean(r.bits_per_second), peak: Math.max(...r.bits_per_second) }));
+        const rows = distinct(d.rows.map((r) => ({ ...r, ...named(by, r), id: r.other ? '/other' : `=${r.value}`, color: colorOf(by, r), mean: mean(r.bits_per_second), peak: Math.max(...r.bits_per_second) })));
         chart.set({ ...d, tz: st.tz, rows, percentile: d.total.percentile_95 });
         below.replaceChildren(seriesTable(d, rows, by, (r) => go({ filter: and(st.filter, condition(by, r.value)) })));
         onanswer(d);
