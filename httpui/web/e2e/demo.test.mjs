@@ -24,20 +24,28 @@ test('SNMP data is read, with progress, and interfaces are chosen', () => onPage
   await page.getByRole('region', { name: 'Settings of interfaces, table' }).getByRole('row', { name: /TenGigE0\/0\/0\/3\.31/ }).waitFor();
 }));
 
+/** An interface of core1 for which the page suggests the true rate, as the page asks for it. */
+async function misled() {
+  const now = Math.floor(Date.now() / 1000), range = `from=${now - 3600}&to=${now}`;
+  const { interfaces } = await get(`calibration?${range}&exporter=127.0.2.1&direction=in`);
+  for (const i of interfaces) {
+    const { interfaces: [alone] } = await get(`calibration?${range}&exporter=127.0.2.1&if_index=${i.if_index}&direction=in`);
+    if (alone?.suggested_sampling_rate === 1000) return alone;
+  }
+  assert.fail(`no suggestion: ${interfaces.map((i) => i.diagnosis).join('; ')}`);
+}
+
 test('Trust: a suggested sampling rate is accepted', async () => {
-  const { interfaces } = await get(`calibration?from=${Math.floor(Date.now() / 1000) - 1800}&to=${Math.floor(Date.now() / 1000)}`);
-  const wrong = interfaces.find((i) => i.suggested_sampling_rate > 0 && i.direction === 'in');
-  assert.ok(wrong, 'no suggestion');
-  assert.equal(wrong.suggested_sampling_rate, 1000);
-  const target = `${wrong.exporter}/${wrong.if_index}`;
-  await onPage(`${base}/trust?range=1h&live=off&interface=${encodeURIComponent(target)}`, async (page) => {
+  const wrong = await misled();
+  await onPage(`${base}/trust?range=1h&live=off&interface=${encodeURIComponent(`${wrong.exporter}/${wrong.if_index}`)}`, async (page) => {
     await drawn(page);
+    await page.locator('select[aria-label=Exporter] option').nth(1).waitFor({ state: 'attached' }); // names have come: nothing is drawn again
+    await settled(page);
+    const button = page.getByRole('button', { name: 'Accept 1:1000' });
+    await button.waitFor();
     await accessible(page);
-    await page.getByText('it looks like 1:1000').first().waitFor();
-    const accepted = page.waitForResponse(/calibration\/accept/);
-    await page.getByRole('button', { name: 'Accept 1:1000' }).click();
-    assert.equal((await accepted).status(), 200);
-    await page.getByText('Accepted: counts from now on').waitFor();
+    const [accepted] = await Promise.all([page.waitForResponse(/calibration\/accept/), button.click()]);
+    assert.equal(accepted.status(), 200);
   });
   const changed = (await get(`interfaces?exporter=${wrong.exporter}`)).interfaces.find((i) => i.if_index === wrong.if_index);
   assert.equal(changed.sampling_rate_override, 1000);
