@@ -1,6 +1,6 @@
 // What a first start shows: how to point routers here.
 import { get } from '../api.js';
-import { h } from '../dom.js';
+import { h, icon } from '../dom.js';
 import { card, toast } from '../ui.js';
 
 /**
@@ -38,7 +38,8 @@ function choose(routers, receiving) {
   for (const el of [router, where, rate]) el.addEventListener('input', show);
   router.value = 'cisco-ios-xe';
   show();
-  return h('div.recipes', null, h('section', null, h('div.row', null, h('label', null, 'Router ', router), h('label', null, 'sends to ', where), h('label', null, 'one packet of ', rate),
+  return h('div.recipes', null, h('section', null, h('div.choices', null, h('label.select', null, h('span', null, 'Router'), router, icon('chevron-down')),
+    h('label.select', null, h('span', null, 'sends to'), where, icon('chevron-down')), h('label.select.text.short', null, h('span', null, 'one packet of'), rate),
     h('button.btn', { onclick: () => copy(lines) }, 'Copy')), lines));
 }
 
