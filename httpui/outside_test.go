@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/nfstats/nfstats/store"
 )
@@ -226,46 +227,44 @@ func TestAValueWithoutEndIsNotHeldInMemory(t *testing.T) {
 	}
 }
 
-// waiting runs statements that end when they are released.
-type waiting struct{ entered, release chan struct{} }
-
-func (w *waiting) Confined() bool { return true }
-
-func (w *waiting) Run(_ context.Context, _, _ string, _ int, out io.Writer) error {
-	w.entered <- struct{}{}
-	<-w.release
-	_, err := io.WriteString(out, twoRows)
-	return err
-}
-
 func TestStatementsAtOnceAreBounded(t *testing.T) {
 	s := testServer(t, &fakeFlows{})
-	run := &waiting{make(chan struct{}, 100), make(chan struct{})}
+	run := &counted{}
 	s.deps.SQL = run
 	address := served(t, s)
-	answers := make(chan error)
-	for range maxStatements + 3 {
-		go func() {
-			response, err := http.Post(address+"/api/v1/sql", "application/json", strings.NewReader(`{"query":"x"}`))
-			if err == nil {
-				response.Body.Close()
-				if response.StatusCode != 200 && response.StatusCode != 503 {
-					err = fmt.Errorf("status %d", response.StatusCode)
-				}
-			}
-			answers <- err
-		}()
-	}
+	var ends []func()
 	for range maxStatements {
-		<-run.entered
+		end, err := s.beginStatement(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends = append(ends, end)
 	}
-	if len(s.statements) != maxStatements || len(run.entered) != 0 {
-		t.Errorf("%d places are taken and %d more run, want %d and 0", len(s.statements), len(run.entered), maxStatements)
+	impatient := http.Client{Timeout: 500 * time.Millisecond}
+	if response, err := impatient.Post(address+"/api/v1/sql", "application/json", strings.NewReader(`{"query":"x"}`)); err == nil {
+		response.Body.Close()
+		t.Errorf("with all places taken: status %d", response.StatusCode)
 	}
-	close(run.release)
-	for range maxStatements + 3 {
-		if err := <-answers; err != nil {
-			t.Error(err)
+	if n := run.statements.Load(); n != 0 {
+		t.Errorf("%d statements ran beside %d others", n, maxStatements)
+	}
+	for _, end := range ends {
+		end()
+	}
+	for range 2 * maxStatements { // places are given back
+		if response, text := asked(t, "POST", address+"/api/v1/sql", `{"query":"x"}`); response.StatusCode != 200 {
+			t.Fatalf("status %d: %.200s", response.StatusCode, text)
 		}
 	}
+}
+
+// counted counts the statements that run.
+type counted struct{ statements atomic.Int64 }
+
+func (c *counted) Confined() bool { return true }
+
+func (c *counted) Run(_ context.Context, _, _ string, _ int, out io.Writer) error {
+	c.statements.Add(1)
+	_, err := io.WriteString(out, twoRows)
+	return err
 }
