@@ -113,7 +113,7 @@ func Diagnose(e Evidence) Diagnosis {
 	case s.packets < minPackets*uint64(s.buckets)/3: // their median would tell little
 		return found(KindFewSamples, "Only %d packets were sampled in %d minutes; that is too few for a comparison.", s.packets, s.buckets*BucketSeconds/60)
 	case s.coverage >= low && s.coverage <= high:
-		return found(KindGood, "Flows show %s of what SNMP counts; the rest is corrected.", percent)
+		return found(KindGood, "Flows show %s of what SNMP counts (median of %d minutes); the difference is corrected.", percent, s.buckets*BucketSeconds/60)
 	case s.coverage > high:
 		return e.tooMuch(s, percent, found)
 	}
