@@ -96,6 +96,15 @@ func TestStopStoresEverythingReceived(t *testing.T) {
 	}
 }
 
+func TestBlocksThatNobodyRefused(t *testing.T) {
+	d := newDaemon(t)
+	for _, verb := range []string{"replay", "drop"} {
+		if out, err := d.command("journal", verb, "mistyped").CombinedOutput(); err == nil || !strings.Contains(string(out), "no block mistyped was refused; see: nfstats journal list") {
+			t.Errorf("%s: %v %s", verb, err, out)
+		}
+	}
+}
+
 func TestSQLMakesNoDataFolder(t *testing.T) {
 	d := newDaemon(t)
 	wrong := filepath.Join(t.TempDir(), "elsewhere")

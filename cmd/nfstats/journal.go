@@ -47,8 +47,12 @@ All of this works beside a running daemon and without one.`,
 	})
 	leaf("replay ID...", "Store refused blocks, each flow once, with source 'replay:ID'", cobra.MinimumNArgs(1), journalReplay)
 	leaf("drop ID...", "Delete refused blocks", cobra.MinimumNArgs(1), func(cmd *cobra.Command, cfg *configs.Config, ids []string) error {
+		dir := journalConfig(cfg).Dir
+		if err := needRefused(dir, ids); err != nil {
+			return err
+		}
 		for _, id := range ids {
-			if err := journal.DropRejected(journalConfig(cfg).Dir, id); err != nil {
+			if err := journal.DropRejected(dir, id); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "dropped %s\n", id)
@@ -109,10 +113,8 @@ func journalList(out io.Writer, cfg *configs.Config) error {
 
 func journalReplay(cmd *cobra.Command, cfg *configs.Config, ids []string) error {
 	dir := journalConfig(cfg).Dir
-	for _, id := range ids { // before an engine is started for nothing
-		if _, err := os.Stat(filepath.Join(dir, "rejected", id)); err != nil {
-			return fmt.Errorf("no block %s was refused; see: nfstats journal list", id)
-		}
+	if err := needRefused(dir, ids); err != nil { // before an engine is started for nothing
+		return err
 	}
 	name, err := collectorName(cfg)
 	if err != nil {
@@ -170,4 +172,16 @@ func journalStatus(c *collector.Collector) func() httpui.JournalStatus {
 		}
 		return s
 	}
+}
+
+// needRefused refuses IDs of which there is no block.
+func needRefused(dir string, ids []string) error {
+	for _, id := range ids {
+		if _, err := os.Stat(filepath.Join(dir, "rejected", id)); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("no block %s was refused; see: nfstats journal list", id)
+		} else if err != nil {
+			return fmt.Errorf("look for refused block %s: %w", id, err)
+		}
+	}
+	return nil
 }
