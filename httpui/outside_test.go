@@ -199,15 +199,15 @@ func TestHostileNamesStayText(t *testing.T) {
 }
 
 // endless answers with one value that does not end.
-type endless struct{ sent int }
+type endless struct{ sent atomic.Int64 }
 
 func (e *endless) Confined() bool { return true }
 
 func (e *endless) Run(_ context.Context, _, _ string, _ int, w io.Writer) error {
 	chunk := bytes.Repeat([]byte{'x'}, 1<<20)
-	for e.sent < 8*maxSQLAnswer {
+	for e.sent.Load() < 8*maxSQLAnswer {
 		n, err := w.Write(chunk)
-		e.sent += n
+		e.sent.Add(int64(n))
 		if err != nil {
 			return err
 		}
@@ -221,8 +221,8 @@ func TestAValueWithoutEndIsNotHeldInMemory(t *testing.T) {
 		run := &endless{}
 		s.deps.SQL = run
 		response, text := asked(t, "POST", served(t, s)+"/api/v1/sql"+format, `{"query":"x"}`)
-		if response.StatusCode != http.StatusUnprocessableEntity || run.sent > 2*maxSQLAnswer {
-			t.Errorf("%q: status %d after %d octets: %.200s", format, response.StatusCode, run.sent, text)
+		if response.StatusCode != http.StatusUnprocessableEntity || run.sent.Load() > 2*maxSQLAnswer {
+			t.Errorf("%q: status %d after %d octets: %.200s", format, response.StatusCode, run.sent.Load(), text)
 		}
 	}
 }
