@@ -78,10 +78,76 @@ func (s *Server) calibration(r *http.Request) (any, error) {
 	return map[string]any{"from": from.Unix(), "to": to.Unix(), "bucket_seconds": calibration.BucketSeconds, "interfaces": answers}, err
 }
 
+// calibrationRows are rows of table calibration by way, the ways in order.
+type calibrationRows struct {
+	ways  []store.Way
+	byWay map[store.Way][]store.CalibrationRow
+}
+
+func (s *Server) calibrationRows(ctx context.Context, q store.CalibrationQuery) (calibrationRows, error) {
+	c := calibrationRows{byWay: map[store.Way][]store.CalibrationRow{}}
+	rows, err := s.deps.Inventory.Calibration(ctx, q)
+	for _, row := range rows {
+		if c.byWay[row.Way] == nil {
+			c.ways = append(c.ways, row.Way)
+		}
+		c.byWay[row.Way] = append(c.byWay[row.Way], row)
+	}
+	return c, err
+}
+
+// diagnosedBuckets are those that a diagnosis rests on: three hours.
+const diagnosedBuckets = 36
+
+func (c calibrationRows) newest(way store.Way) []calibration.Sample {
+	rows := c.byWay[way]
+	var samples []calibration.Sample
+	for _, row := range rows[max(0, len(rows)-diagnosedBuckets):] {
+		samples = append(samples, snmp.SampleOf(row))
+	}
+	return samples
+}
+
+// evidence returns what is known of a way: its own buckets, those of the other
+// direction, and the rate that is usual at the exporter.
+func (s *Server) evidence(c calibrationRows, way store.Way, system string, usual uint32) calibration.Evidence {
+	opposite := way
+	opposite.Direction = map[string]string{"in": "out", "out": "in"}[way.Direction]
+	diagnosed := calibration.Recent(c.newest(way))
+	first, last := time.Unix(diagnosed[0].Bucket, 0), time.Unix(diagnosed[len(diagnosed)-1].Bucket+calibration.BucketSeconds, 0)
+	return calibration.Evidence{Samples: diagnosed, Opposite: c.newest(opposite), Outgoing: way.Direction == "out",
+		Lost: s.deps.Lost(way.Exporter, first, last), System: system, Usual: usual}
+}
+
+// usualRates returns the sampling rate that most interfaces of an exporter
+// suggest. All of them have a voice, whichever the query selects.
+func (s *Server) usualRates(ctx context.Context, q store.CalibrationQuery, selected calibrationRows, names map[netip.Addr]store.KnownExporter) (map[netip.Addr]uint32, error) {
+	if q.IfIndex != 0 {
+		q.IfIndex = 0
+		if newest := q.To.Add(-diagnosedBuckets * calibration.BucketSeconds * time.Second); newest.After(q.From) {
+			q.From = newest
+		}
+		var err error
+		if selected, err = s.calibrationRows(ctx, q); err != nil {
+			return nil, err
+		}
+	}
+	suggestions := map[netip.Addr][]uint32{}
+	for _, way := range selected.ways {
+		suggested := calibration.Diagnose(s.evidence(selected, way, names[way.Exporter].Description, 0)).SuggestedRate
+		suggestions[way.Exporter] = append(suggestions[way.Exporter], suggested)
+	}
+	usual := map[netip.Addr]uint32{}
+	for exporter, rates := range suggestions {
+		usual[exporter] = calibration.Usual(rates)
+	}
+	return usual, nil
+}
+
 // describeCalibration returns the interfaces that a query selects, in a
 // direction ("": both).
 func (s *Server) describeCalibration(ctx context.Context, q store.CalibrationQuery, direction string) ([]calibrationAnswer, error) {
-	rows, err := s.deps.Inventory.Calibration(ctx, q)
+	selected, err := s.calibrationRows(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -97,45 +163,22 @@ func (s *Server) describeCalibration(ctx context.Context, q store.CalibrationQue
 	if err != nil {
 		return nil, err
 	}
-	samples := map[store.Way][]calibration.Sample{}
-	var order []store.Way
-	byWay := map[store.Way][]store.CalibrationRow{}
-	for _, row := range rows {
-		if byWay[row.Way] == nil {
-			order = append(order, row.Way)
-		}
-		byWay[row.Way] = append(byWay[row.Way], row)
-		samples[row.Way] = append(samples[row.Way], snmp.SampleOf(row))
-	}
-	evidence := func(way store.Way, usual uint32) calibration.Evidence {
-		opposite := way
-		opposite.Direction = map[string]string{"in": "out", "out": "in"}[way.Direction]
-		diagnosed := calibration.Recent(newest(samples[way]))
-		first, last := time.Unix(diagnosed[0].Bucket, 0), time.Unix(diagnosed[len(diagnosed)-1].Bucket+calibration.BucketSeconds, 0)
-		return calibration.Evidence{Samples: diagnosed, Opposite: newest(samples[opposite]), Outgoing: way.Direction == "out",
-			Lost: s.deps.Lost(way.Exporter, first, last), System: names[way.Exporter].Description, Usual: usual}
-	}
-	suggestions := map[netip.Addr][]uint32{}
-	for _, way := range order {
-		suggestions[way.Exporter] = append(suggestions[way.Exporter], calibration.Diagnose(evidence(way, 0)).SuggestedRate)
+	usual, err := s.usualRates(ctx, q, selected, names)
+	if err != nil {
+		return nil, err
 	}
 	answers := []calibrationAnswer{}
-	for _, way := range order {
+	for _, way := range selected.ways {
 		if direction != "" && way.Direction != direction {
 			continue
 		}
-		i := known[store.Way{Exporter: way.Exporter, IfIndex: way.IfIndex}]
-		a := calibrationAnswer{Exporter: way.Exporter, ExporterName: names[way.Exporter].Name, IfIndex: way.IfIndex, Name: i.Name, Description: i.Description, Direction: way.Direction}
-		a.diagnose(calibration.Diagnose(evidence(way, calibration.Usual(suggestions[way.Exporter]))), i.Edit.SamplingRate, names[way.Exporter].SamplingRate)
-		a.buckets(byWay[way], q.Exporter.IsValid())
+		i, exporter := known[store.Way{Exporter: way.Exporter, IfIndex: way.IfIndex}], names[way.Exporter]
+		a := calibrationAnswer{Exporter: way.Exporter, ExporterName: exporter.Name, IfIndex: way.IfIndex, Name: i.Name, Description: i.Description, Direction: way.Direction}
+		a.diagnose(calibration.Diagnose(s.evidence(selected, way, exporter.Description, usual[way.Exporter])), i.Edit.SamplingRate, exporter.SamplingRate)
+		a.buckets(selected.byWay[way], q.Exporter.IsValid())
 		answers = append(answers, a)
 	}
 	return answers, nil
-}
-
-// newest returns the samples that a diagnosis rests on: those of three hours.
-func newest(samples []calibration.Sample) []calibration.Sample {
-	return samples[max(0, len(samples)-36):]
 }
 
 // diagnose fills in a diagnosis. A rate that is set already, at the interface or

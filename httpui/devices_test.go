@@ -69,8 +69,14 @@ func (f *fakeInventory) Counters(context.Context, netip.Addr, time.Time, time.Ti
 	return f.counters, nil
 }
 
-func (f *fakeInventory) Calibration(context.Context, store.CalibrationQuery) ([]store.CalibrationRow, error) {
-	return f.rows, nil
+func (f *fakeInventory) Calibration(_ context.Context, q store.CalibrationQuery) ([]store.CalibrationRow, error) {
+	var rows []store.CalibrationRow
+	for _, r := range f.rows {
+		if (!q.Exporter.IsValid() || r.Exporter == q.Exporter) && (q.IfIndex == 0 || r.IfIndex == q.IfIndex) {
+			rows = append(rows, r)
+		}
+	}
+	return rows, nil
 }
 
 var edge = netip.MustParseAddr("192.0.2.1")
@@ -198,6 +204,23 @@ func TestInterfacesAreShownAndEdited(t *testing.T) {
 	}
 	if want := (store.InterfaceEdit{Role: "uplink", Overhead: -1, Sampled: -1, SamplingRate: 2048, Force: true, Description: "Transit A"}); inventory.interfaces[0].Edit != want || *changes != 1 {
 		t.Errorf("%+v after %d changes of rates", inventory.interfaces[0].Edit, *changes)
+	}
+}
+
+// An interface whose noise makes 1024 of 1000 is overruled by the others of its
+// exporter, also where only it is asked for.
+func TestUsualRateOfTheExporter(t *testing.T) {
+	s, inventory, _ := inventoryServer(t)
+	for index, coverage := range map[uint32]float64{7: 0.1 / 1.02, 8: 0.1, 9: 0.1} {
+		for b := range 12 {
+			inventory.rows = append(inventory.rows, store.CalibrationRow{Way: store.Way{Exporter: edge, IfIndex: index, Direction: "in"}, Bucket: 1_800_000_000 + int64(300*b),
+				SNMPOctets: 1e9, FlowOctets: 1e9 * coverage, FlowPackets: 50000, SamplingRate: 100, Coverage: coverage, Factor: 1 / coverage, Status: "refused", Reason: "flows show less than SNMP", Final: true})
+		}
+	}
+	for _, path := range []string{"/api/v1/calibration?exporter=192.0.2.1&if_index=7", "/api/v1/calibration?exporter=192.0.2.1"} {
+		if _, answer := send(s, "GET", path, ""); !strings.Contains(answer, `"suggested_sampling_rate":1000`) || strings.Contains(answer, `"suggested_sampling_rate":1024`) {
+			t.Errorf("%s: %s", path, answer)
+		}
 	}
 }
 
