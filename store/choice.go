@@ -76,13 +76,8 @@ func (c choice) total() choice {
 	return choose(question{from: c.from, to: c.to, rolledUp: true})
 }
 
-// tables names the tables that are read.
-func (c choice) tables() string {
-	if c.hoursFrom < c.hoursTo {
-		return "flows_1h, flows_1m"
-	}
-	return c.table
-}
+// minutesToo reports whether a range of whole hours has ends that are shorter.
+func (c choice) minutesToo() bool { return c.from < c.hoursFrom || c.hoursTo < c.to }
 
 // bucket returns the length of the table's buckets in seconds; 0 for flows, which
 // has none.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -179,7 +180,7 @@ func (s *Store) removeSource(ctx context.Context, source string) error {
 }
 
 // importedTables hold the rows of a source.
-var importedTables = []string{"flows", "flows_1m", "flows_1h"}
+var importedTables = slices.Concat([]string{"flows"}, withNarrow("flows_1m"), withNarrow("flows_1h"))
 
 // removal returns the statement that deletes the rows of a source, for apply.
 func removal(table, source string) string {

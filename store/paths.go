@@ -59,7 +59,7 @@ func (s *Store) Paths(ctx context.Context, selection Selection, dims []string, t
 	var answer *Paths
 	err = s.steadily(ctx, q, func() error {
 		m := pathMaker{query: q, layers: all, index: map[nodeKey]int{}}
-		largest, err := s.largest(ctx, q, all, columns, top)
+		largest, err := s.largest(ctx, q, all, top)
 		if err != nil {
 			return err
 		}
@@ -76,40 +76,62 @@ func (s *Store) Paths(ctx context.Context, selection Selection, dims []string, t
 	return answer, nil
 }
 
-// largest asks for the largest groups of every layer, all in one reading, and
-// returns for each layer the list of them in SQL.
-func (s *Store) largest(ctx context.Context, q *query, all []layer, columns []string, top int) ([]string, error) {
-	selected, names := keys(all)
-	var sets, number, texts []string
+// largest asks for the largest groups of every layer, in one reading of each table
+// that has the fewest rows for some, and returns for each layer the list of them in
+// SQL.
+func (s *Store) largest(ctx context.Context, q *query, all []layer, top int) ([]string, error) {
+	readings := map[string][]int{} // by narrow rollup: indexes into all
 	for i, l := range all {
+		narrow := q.narrow(q.needed(l.columns))
+		readings[narrow] = append(readings[narrow], i)
+	}
+	found := make([]string, len(all))
+	for _, which := range readings {
+		var some []layer
+		for _, i := range which {
+			some = append(some, all[i])
+		}
+		lists := make([][]string, len(some))
+		err := s.ask(ctx, q, q.largestSQL(some, top), func(rows driver.Rows) error {
+			var set uint8
+			var texts []string
+			if err := rows.Scan(&set, &texts); err != nil {
+				return err
+			}
+			first := 0
+			for _, l := range some[:set] {
+				first += len(l.keys)
+			}
+			lists[set] = append(lists[set], some[set].literal(texts[first:]))
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		for n, i := range which {
+			found[i] = "(" + strings.Join(lists[n], ", ") + ")"
+		}
+	}
+	return found, nil
+}
+
+// largestSQL asks for the largest groups of each layer: its number, and the texts
+// of all keys.
+func (q *query) largestSQL(all []layer, top int) string {
+	selected, names := keys(all)
+	var columns, sets, number, texts []string
+	for i, l := range all {
+		columns = append(columns, l.columns...)
 		sets = append(sets, "("+strings.Join(l.keyNames, ", ")+")")
 		number = append(number, fmt.Sprintf("grouping(%s) = 0, %d", l.keyNames[0], i))
 	}
+	slices.Sort(columns)
 	for _, name := range strings.Split(names, ", ") {
 		texts = append(texts, "toString("+name+")")
 	}
-	text := fmt.Sprintf(`SELECT toUInt8(multiIf(%s, 255)) AS set_number, [%s] AS texts FROM (SELECT %s, octets FROM (%s))
+	return fmt.Sprintf(`SELECT toUInt8(multiIf(%s, 255)) AS set_number, [%s] AS texts FROM (SELECT %s, octets FROM (%s))
 GROUP BY GROUPING SETS (%s) ORDER BY sum(octets) DESC, texts LIMIT %d BY set_number`,
-		strings.Join(number, ", "), strings.Join(texts, ", "), selected, q.estimated(columns), strings.Join(sets, ", "), top)
-	lists := make([][]string, len(all))
-	err := s.ask(ctx, q, text, func(rows driver.Rows) error {
-		var set uint8
-		var texts []string
-		if err := rows.Scan(&set, &texts); err != nil {
-			return err
-		}
-		first := 0
-		for _, l := range all[:set] {
-			first += len(l.keys)
-		}
-		lists[set] = append(lists[set], all[set].literal(texts[first:]))
-		return nil
-	})
-	found := make([]string, len(all))
-	for i, list := range lists {
-		found[i] = "(" + strings.Join(list, ", ") + ")"
-	}
-	return found, err
+		strings.Join(number, ", "), strings.Join(texts, ", "), selected, q.estimated(slices.Compact(columns)), strings.Join(sets, ", "), top)
 }
 
 // pathsSQL asks for the sums of each path between the largest groups of every

@@ -81,6 +81,7 @@ type QueryMeta struct {
 type query struct {
 	Selection
 	choice     choice
+	columns    []string // that the answer is about
 	parameters clickhouse.Parameters
 	types      map[string]string // of the parameters
 	calibrated bool              // factors are joined
@@ -109,7 +110,7 @@ func (s *Store) plan(ctx context.Context, selection Selection, points int, colum
 	if err != nil {
 		return nil, err
 	}
-	q.minuteFrom = ends.minutes
+	q.columns, q.minuteFrom = columns, ends.minutes
 	q.follow(ids)
 	if selection.Scale == ScaleAuto || selection.Scale == ScaleCalibrated {
 		if q.calibrated, err = s.hasFactors(ctx, q); err != nil {
@@ -140,17 +141,30 @@ func (q *query) bind(sqlType, value string) string {
 	return "{" + name + ":" + sqlType + "}"
 }
 
-// rows returns a query of what is selected: the columns and, for each bucket that
-// flows lived in, at (its start, Unix seconds), bytes, packets, flows, bytes_sq
-// and sampling_rate. What is not rolled up yet comes from flows.
-func (q *query) rows(columns []string) string {
-	columns = slices.Clone(columns)
-	columns = append(columns, "sampling_rate")
+// needed returns the columns that rows are read with, sorted: those wanted, and
+// those that octets are scaled by.
+func (q *query) needed(columns []string) []string {
+	columns = append(slices.Clone(columns), "sampling_rate")
 	if q.calibrated {
 		columns = append(columns, "exporter_addr", q.interfaceColumn())
 	}
 	slices.Sort(columns)
-	selected := strings.Join(slices.Compact(columns), ", ")
+	return slices.Compact(columns)
+}
+
+// narrow returns the suffix of the rollup with the fewest rows that has columns and
+// those of the filter.
+func (q *query) narrow(columns []string) string {
+	return narrowest(slices.Concat(columns, q.Filter.Columns()))
+}
+
+// rows returns a query of what is selected: the columns and, for each bucket that
+// flows lived in, at (its start, Unix seconds), bytes, packets, flows, bytes_sq
+// and sampling_rate. What is not rolled up yet comes from flows.
+func (q *query) rows(columns []string) string {
+	columns = q.needed(columns)
+	selected := strings.Join(columns, ", ")
+	narrow := q.narrow(columns)
 	where := q.Filter.SQL(q.bind)
 	fromMs, toMs := fmt.Sprintf("toInt64(%d)", q.choice.from*1000), fmt.Sprintf("toInt64(%d)", q.choice.to*1000)
 	if q.choice.table == "flows" {
@@ -169,12 +183,14 @@ func (q *query) rows(columns []string) string {
 	switch c := q.choice; {
 	case c.hoursFrom < c.hoursTo:
 		first, last := fmt.Sprintf("toDateTime(%d, 'UTC')", c.hoursFrom), fmt.Sprintf("toDateTime(%d, 'UTC')", c.hoursTo)
-		rolled = q.hours(selected, first, last, where) + "\nUNION ALL\n" +
-			q.rolled(selected, "flows_1m", "(time >= "+fromTime+" AND time < "+first+" OR time >= "+last+" AND time < "+toTime+")", where)
+		rolled = q.hours(selected, narrow, first, last, where)
+		if c.minutesToo() {
+			rolled += "\nUNION ALL\n" + q.rolled(selected, "flows_1m"+narrow, "(time >= "+fromTime+" AND time < "+first+" OR time >= "+last+" AND time < "+toTime+")", where)
+		}
 	case c.table == "flows_1h":
-		rolled = q.hours(selected, fromTime, toTime, where)
+		rolled = q.hours(selected, narrow, fromTime, toTime, where)
 	default:
-		rolled = q.rolled(selected, c.table, "time >= "+fromTime+" AND time < "+toTime, where)
+		rolled = q.rolled(selected, c.table+narrow, "time >= "+fromTime+" AND time < "+toTime, where)
 	}
 	waiting := q.seam.where(q)
 	if waiting == "" {
@@ -258,10 +274,24 @@ func (q *query) shown(text string) string {
 	return strings.NewReplacer(pairs...).Replace(strings.TrimSpace(text))
 }
 
+// tables names what the rows come from.
+func (q *query) tables() string {
+	narrow := q.narrow(q.needed(q.columns))
+	switch {
+	case q.choice.table == "flows":
+		return "flows"
+	case q.choice.hoursFrom < q.choice.hoursTo && q.choice.minutesToo():
+		return "flows_1h" + narrow + ", flows_1m" + narrow
+	case q.choice.hoursFrom < q.choice.hoursTo:
+		return "flows_1h" + narrow
+	}
+	return q.choice.table + narrow
+}
+
 // answer makes the common part of an answer.
 func (q *query) answer(text string, rowsRead uint64, octets, calibrated float64) Answer {
 	a := Answer{From: q.choice.from, To: q.choice.to, Scale: ScaleUsed{Applied: q.Scale},
-		Meta: QueryMeta{Table: q.choice.tables(), RowsRead: rowsRead, ElapsedMs: time.Since(q.started).Milliseconds(), SQL: q.shown(text)}}
+		Meta: QueryMeta{Table: q.tables(), RowsRead: rowsRead, ElapsedMs: time.Since(q.started).Milliseconds(), SQL: q.shown(text)}}
 	if octets > 0 {
 		a.Scale.Coverage = calibrated / octets
 	}

@@ -131,15 +131,17 @@ func TestQueriesEqualFlows(t *testing.T) {
 		filter   string
 		keep     func(b *decoder.Batch, i int) bool
 	}{
-		"minutes":            {-2 * time.Hour, time.Hour, 1000, "flows_1m", "src_as", "", everything},
+		"minutes":            {-2 * time.Hour, time.Hour, 1000, "flows_1m_in", "src_as", "", everything},
+		"minutes, protocols": {-2 * time.Hour, time.Hour, 1000, "flows_1m", "proto", "", everything},
 		"minutes, one AS":    {0, 30 * time.Minute, 10, "flows_1m", "dst_as", "src_as = 64501", as(64501)},
-		"whole hours":        {-5*time.Hour - 7*time.Minute, 25 * time.Minute, 30, "flows_1m", "dst_as", "", everything},
-		"hours":              {-20 * 24 * time.Hour, 2 * time.Hour, 500, "flows_1h", "in_if", "", everything},
+		"whole hours":        {-5*time.Hour - 7*time.Minute, 25 * time.Minute, 30, "flows_1m_out", "dst_as", "", everything},
+		"hours":              {-20 * 24 * time.Hour, 2 * time.Hour, 500, "flows_1h_in", "in_if", "", everything},
+		"hours, EtherTypes":  {-20 * 24 * time.Hour, 2 * time.Hour, 500, "flows_1h", "etype", "", everything},
 		"seconds":            {10 * time.Minute, 12 * time.Minute, 240, "flows", "src_as", "", everything},
 		"seconds, addresses": {10*time.Minute + 7*time.Second, 13 * time.Minute, 40, "flows", "src_addr", "", everything},
 		"a filter on ports":  {0, 30 * time.Minute, 10, "flows", "exporter", "dst_port = 443 and src_port < 30000", func(b *decoder.Batch, i int) bool { return b.SrcPort[i] < 30000 }},
 		"by prefix":          {0, 40 * time.Minute, 10, "flows", "src_net", "", everything},
-		"one collector":      {0, 30 * time.Minute, 10, "flows_1m", "collector", `collector = "it's \ c2"`, func(b *decoder.Batch, _ int) bool { return b == batches[1] }},
+		"one collector":      {0, 30 * time.Minute, 10, "flows_1m_in", "collector", `collector = "it's \ c2"`, func(b *decoder.Batch, _ int) bool { return b == batches[1] }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			selection := Selection{From: from.Add(tc.from), To: from.Add(tc.to), Filter: parsed(t, tc.filter), Scale: ScaleSampled}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -14,17 +15,28 @@ import (
 
 // A retainedTable is one whose rows expire.
 type retainedTable struct {
-	name string
-	ttl  string // the expression that the days are added to
+	name   string
+	ttl    string   // the expression that the days are added to
+	tables []string // that go with it, itself first
 }
 
 // retainedTables are in the order in which the answers list them.
 var retainedTables = []retainedTable{
-	{"flows", "toDateTime(time_received)"},
-	{"flows_1m", "time"},
-	{"flows_1h", "time"},
-	{"if_counters", "toDateTime(time)"},
-	{"calibration", "bucket"},
+	{"flows", "toDateTime(time_received)", []string{"flows"}},
+	{"flows_1m", "time", withNarrow("flows_1m")},
+	{"flows_1h", "time", withNarrow("flows_1h")},
+	{"if_counters", "toDateTime(time)", []string{"if_counters"}},
+	{"calibration", "bucket", []string{"calibration"}},
+}
+
+// retainedAs returns the name under which a table's rows are kept.
+func retainedAs(table string) string {
+	for _, t := range retainedTables {
+		if slices.Contains(t.tables, table) {
+			return t.name
+		}
+	}
+	return table
 }
 
 // maxDays bounds how long rows can be kept. DateTime ends in 2106.
@@ -216,25 +228,34 @@ var ttlDays = regexp.MustCompile(`TTL .* \+ toIntervalDay\((\d+)\)`)
 // a mutation that reads nothing but the times, in the background.
 func (r *Retention) apply(ctx context.Context, settings RetentionSettings) error {
 	for _, t := range retainedTables {
-		days := settings.Days[t.name]
-		var definition string
-		const query = "SELECT create_table_query FROM system.tables WHERE database = $1 AND name = $2"
-		if err := r.store.conn.QueryRow(ctx, query, r.store.database, r.store.partName(t.name)).Scan(&definition); err != nil {
-			return fmt.Errorf("read the definition of table %s: %w", t.name, err)
-		}
-		if match := ttlDays.FindStringSubmatch(definition); match != nil && match[1] == strconv.Itoa(days) {
-			continue
-		}
-		for _, statement := range []string{
-			fmt.Sprintf("ALTER TABLE %s MODIFY SETTING materialize_ttl_recalculate_only = 1", t.name),
-			fmt.Sprintf("ALTER TABLE %s MODIFY TTL %s + INTERVAL %d DAY", t.name, t.ttl, days),
-		} {
-			if err := r.store.apply(ctx, statement); err != nil {
-				return fmt.Errorf("keep %s for %d days: %w", t.name, days, err)
+		for _, table := range t.tables {
+			if err := r.keep(ctx, table, t.ttl, settings.Days[t.name]); err != nil {
+				return fmt.Errorf("keep %s for %d days: %w", table, settings.Days[t.name], err)
 			}
 		}
-		r.logger.Info("rows are kept", zap.String("table", t.name), zap.Int("days", days))
 	}
+	return nil
+}
+
+// keep makes the TTL of a table so many days, if it is another one.
+func (r *Retention) keep(ctx context.Context, table, ttl string, days int) error {
+	var definition string
+	const query = "SELECT create_table_query FROM system.tables WHERE database = $1 AND name = $2"
+	if err := r.store.conn.QueryRow(ctx, query, r.store.database, r.store.partName(table)).Scan(&definition); err != nil {
+		return fmt.Errorf("read its definition: %w", err)
+	}
+	if match := ttlDays.FindStringSubmatch(definition); match != nil && match[1] == strconv.Itoa(days) {
+		return nil
+	}
+	for _, statement := range []string{
+		fmt.Sprintf("ALTER TABLE %s MODIFY SETTING materialize_ttl_recalculate_only = 1", table),
+		fmt.Sprintf("ALTER TABLE %s MODIFY TTL %s + INTERVAL %d DAY", table, ttl, days),
+	} {
+		if err := r.store.apply(ctx, statement); err != nil {
+			return err
+		}
+	}
+	r.logger.Info("rows are kept", zap.String("table", table), zap.Int("days", days))
 	return nil
 }
 

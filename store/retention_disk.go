@@ -62,7 +62,8 @@ func (b Budget) of(total int64) int64 {
 	return int64(b.Percent / 100 * float64(total))
 }
 
-// A partition is what ClickHouse drops at once.
+// A partition is what is dropped at once: of a table, and of those that are kept
+// as long as it.
 type partition struct {
 	table, id string
 	start     time.Time // of its day or month, or its first row where ClickHouse tells that
@@ -101,19 +102,31 @@ func (r *Retention) readDisk(ctx context.Context) (*disk, error) {
 			return nil, fmt.Errorf("read the partitions: %w", err)
 		}
 		p.bytes = int64(bytes)
-		p.table = strings.TrimSuffix(p.table, localSuffix)
+		p.table = retainedAs(strings.TrimSuffix(p.table, localSuffix))
 		d.used += p.bytes
 		if p.start, p.end = partitionSpan(name); !p.start.IsZero() {
 			if first.After(p.start) && first.Before(p.end) {
 				p.start = first
 			}
-			d.partitions = append(d.partitions, p)
+			d.add(p)
 		}
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read the partitions: %w", err)
 	}
 	return d, nil
+}
+
+// add adds a partition, to that of the same time where a rollup consists of several
+// tables.
+func (d *disk) add(p partition) {
+	for i := range d.partitions {
+		if same := &d.partitions[i]; same.table == p.table && same.id == p.id {
+			same.bytes += p.bytes
+			return
+		}
+	}
+	d.partitions = append(d.partitions, p)
 }
 
 // beginFlows sets the start of the first day of table flows to its oldest row,
@@ -229,17 +242,31 @@ func (r *Retention) rolledTo(ctx context.Context) (time.Time, error) {
 // tooLargeToDrop is ClickHouse's error code TABLE_SIZE_EXCEEDS_MAX_DROP_SIZE_LIMIT.
 const tooLargeToDrop = 359
 
-// drop drops a partition, also one beyond the size that ClickHouse guards against
-// mistakes (50 GB).
+// drop drops a partition of all the tables that are kept together, the one that
+// the others follow from first: what is left of them is found again by the next
+// look.
 func (r *Retention) drop(ctx context.Context, p partition) error {
-	statement := "ALTER TABLE " + p.table + " DROP PARTITION ID " + quoted(p.id)
+	for _, t := range retainedTables {
+		if t.name != p.table {
+			continue
+		}
+		for _, table := range t.tables {
+			if err := r.dropFrom(ctx, table, p.id); err != nil {
+				return fmt.Errorf("drop partition %s of %s: %w", p.id, table, err)
+			}
+		}
+	}
+	return nil
+}
+
+// dropFrom drops a partition of one table, also one beyond the size that ClickHouse
+// guards against mistakes (50 GB).
+func (r *Retention) dropFrom(ctx context.Context, table, id string) error {
+	statement := "ALTER TABLE " + table + " DROP PARTITION ID " + quoted(id)
 	err := r.store.apply(ctx, statement)
 	if exception := (*clickhouse.Exception)(nil); errors.As(err, &exception) && exception.Code == tooLargeToDrop {
 		ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_partition_size_to_drop": 0}))
 		err = r.store.apply(ctx, statement)
 	}
-	if err != nil {
-		return fmt.Errorf("drop partition %s of %s: %w", p.id, p.table, err)
-	}
-	return nil
+	return err
 }

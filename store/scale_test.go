@@ -154,12 +154,12 @@ func TestScales(t *testing.T) {
 		to   time.Time
 		want map[string]result
 	}{
-		{"flows_1m", from.Add(time.Hour), map[string]result{
+		{"flows_1m_in", from.Add(time.Hour), map[string]result{
 			"raw in": {12_000, 0}, "sampled in": {120_000, 0}, "auto out": {120_000, 0}, "calibrated out": {120_000, 0},
 			"auto in":       {6*15_000 + 3*20_000 + 3*10_000, 150. / 180},
 			"calibrated in": {6*15_000 + 3*20_000 + 3*80_000, 1}}},
 		// An hour has one factor: the mean of those that are applied.
-		{"flows_1h, flows_1m", from.Add(4 * 24 * time.Hour), map[string]result{
+		{"flows_1h_in", from.Add(4 * 24 * time.Hour), map[string]result{
 			"raw in": {12_000, 0}, "sampled in": {120_000, 0}, "auto in": {120_000 * 15. / 9, 1}, "calibrated in": {390_000, 1}}},
 		{"flows", from.Add(time.Hour), map[string]result{
 			"raw in": {12_000, 0}, "sampled in": {120_000, 0}, "auto in": {180_000, 150. / 180}, "calibrated in": {390_000, 1}}},

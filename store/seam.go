@@ -188,10 +188,20 @@ func (e *extentsCache) get(ctx context.Context, s *Store) (extents, error) {
 		return e.last, nil
 	}
 	var found extents
-	const query = `SELECT toInt64(ifNull((SELECT toUnixTimestamp(toStartOfMinute(time_received)) FROM flows ORDER BY toStartOfMinute(time_received) LIMIT 1), 0)), (SELECT toInt64(toUnixTimestamp(min(time))) FROM flows_1m), (SELECT toInt64(toUnixTimestamp(min(time))) FROM flows_1h)`
+	query := `SELECT toInt64(ifNull((SELECT toUnixTimestamp(toStartOfMinute(time_received)) FROM flows ORDER BY toStartOfMinute(time_received) LIMIT 1), 0)), ` + begins("flows_1m") + ", " + begins("flows_1h")
 	if err := s.conn.QueryRow(limited(ctx), query).Scan(&found.flows, &found.minutes, &found.hours); err != nil {
 		return extents{}, fmt.Errorf("find the oldest flows: %w", err)
 	}
 	e.last, e.at = found, time.Now()
 	return found, nil
+}
+
+// begins returns when a rollup begins, in SQL. Its oldest rows expire a little
+// earlier in one of the tables than in another; what all of them have, counts.
+func begins(rollup string) string {
+	var first []string
+	for _, table := range withNarrow(rollup) {
+		first = append(first, "(SELECT toInt64(toUnixTimestamp(min(time))) FROM "+table+")")
+	}
+	return "greatest(" + strings.Join(first, ", ") + ")"
 }

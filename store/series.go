@@ -59,7 +59,7 @@ func (s *Store) Series(ctx context.Context, selection Selection, by string, top,
 	var answer *Series
 	err = s.steadily(ctx, q, func() error {
 		m := seriesMaker{query: q, layer: l, points: int((q.choice.to - q.choice.from) / q.choice.step), rows: map[string]*seriesSums{}}
-		largest, err := s.largest(ctx, q.total(), all, l.columns, top)
+		largest, err := s.largest(ctx, q.total(), all, top)
 		if err != nil {
 			return err
 		}
