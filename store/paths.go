@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 )
 
 // Paths is traffic by the ways that it takes through two to four dimensions, such
@@ -76,43 +77,67 @@ func (s *Store) Paths(ctx context.Context, selection Selection, dims []string, t
 	return answer, nil
 }
 
-// largest asks for the largest groups of every layer, in one reading of each table
-// that has the fewest rows for some, and returns for each layer the list of them in
-// SQL.
+// largest asks for the largest groups of every layer and returns for each the list
+// of them in SQL. It reads narrow rollups where they have all the layers, else
+// everything at once.
 func (s *Store) largest(ctx context.Context, q *query, all []layer, top int) ([]string, error) {
 	readings := map[string][]int{} // by narrow rollup: indexes into all
+	var every []int
 	for i, l := range all {
 		narrow := q.narrow(q.needed(l.columns))
 		readings[narrow] = append(readings[narrow], i)
+		every = append(every, i)
+	}
+	if len(readings[""]) > 0 {
+		readings = map[string][]int{"": every}
 	}
 	found := make([]string, len(all))
+	var texts []string // all of them before any is asked: they bind parameters
+	var parts [][]int
 	for _, which := range readings {
-		var some []layer
-		for _, i := range which {
-			some = append(some, all[i])
-		}
-		lists := make([][]string, len(some))
-		err := s.ask(ctx, q, q.largestSQL(some, top), func(rows driver.Rows) error {
-			var set uint8
-			var texts []string
-			if err := rows.Scan(&set, &texts); err != nil {
-				return err
-			}
-			first := 0
-			for _, l := range some[:set] {
-				first += len(l.keys)
-			}
-			lists[set] = append(lists[set], some[set].literal(texts[first:]))
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		for n, i := range which {
-			found[i] = "(" + strings.Join(lists[n], ", ") + ")"
-		}
+		texts, parts = append(texts, q.largestSQL(picked(all, which), top)), append(parts, which)
 	}
-	return found, nil
+	asking, ctx := errgroup.WithContext(ctx)
+	for n, which := range parts {
+		asking.Go(func() error {
+			lists, err := s.largestOf(ctx, q, picked(all, which), texts[n])
+			for i, list := range lists {
+				found[which[i]] = list
+			}
+			return err
+		})
+	}
+	return found, asking.Wait()
+}
+
+func picked(all []layer, which []int) (some []layer) {
+	for _, i := range which {
+		some = append(some, all[i])
+	}
+	return some
+}
+
+// largestOf asks what largestSQL made.
+func (s *Store) largestOf(ctx context.Context, q *query, all []layer, text string) ([]string, error) {
+	lists := make([][]string, len(all))
+	err := s.ask(ctx, q, text, func(rows driver.Rows) error {
+		var set uint8
+		var texts []string
+		if err := rows.Scan(&set, &texts); err != nil {
+			return err
+		}
+		first := 0
+		for _, l := range all[:set] {
+			first += len(l.keys)
+		}
+		lists[set] = append(lists[set], all[set].literal(texts[first:]))
+		return nil
+	})
+	found := make([]string, len(all))
+	for i, list := range lists {
+		found[i] = "(" + strings.Join(list, ", ") + ")"
+	}
+	return found, err
 }
 
 // largestSQL asks for the largest groups of each layer: its number, and the texts
@@ -135,23 +160,47 @@ GROUP BY GROUPING SETS (%s) ORDER BY sum(octets) DESC, texts LIMIT %d BY set_num
 }
 
 // pathsSQL asks for the sums of each path between the largest groups of every
-// layer, which are given as lists.
+// layer, which are given as lists. Interfaces are few: they are folded after the
+// rows are summed up, which are many.
 func (q *query) pathsSQL(all []layer, columns []string, database string, largest []string) string {
-	var shown, selected, grouped []string
+	var shown, keys, keyNames, folded, foldedNames, again []string
 	for i, l := range all {
 		value, name := l.expressions(database)
 		shown = append(shown, fmt.Sprintf("named_%[1]d, if(named_%[1]d, %[2]s, ''), if(named_%[1]d, %[3]s, '')", i, value, name))
-		keys, names := l.folded(i, largest[i])
-		selected, grouped = append(selected, keys...), append(grouped, names...)
+		expressions, names := l.folded(i, largest[i])
+		foldedNames = append(foldedNames, names...)
+		if l.isInterface() {
+			keys, keyNames, folded = append(keys, l.columns...), append(keyNames, l.columns...), append(folded, expressions...)
+		} else {
+			keys, keyNames, folded = append(keys, expressions...), append(keyNames, names...), append(folded, names...)
+		}
+	}
+	for _, n := range sumNames {
+		again = append(again, fmt.Sprintf("sum(%[1]s) AS %[1]s", n))
+	}
+	unique := func(names []string) string { // several layers are of one exporter
+		var seen []string
+		for _, n := range names {
+			if !slices.Contains(seen, n) {
+				seen = append(seen, n)
+			}
+		}
+		return strings.Join(seen, ", ")
 	}
 	return fmt.Sprintf(`SELECT %s,
     %s
 FROM (
     SELECT %s,
         %s
-    FROM (%s)
+    FROM (
+        SELECT %s,
+            %s
+        FROM (%s)
+        GROUP BY %s
+    )
     GROUP BY %s
-)`, strings.Join(shown, ",\n    "), strings.Join(sumNames, ", "), strings.Join(selected, ", "), sums, q.estimated(columns), strings.Join(grouped, ", "))
+)`, strings.Join(shown, ",\n    "), strings.Join(sumNames, ", "), strings.Join(folded, ", "), strings.Join(again, ", "),
+		unique(keys), sums, q.estimated(columns), unique(keyNames), strings.Join(foldedNames, ", "))
 }
 
 type nodeKey struct {

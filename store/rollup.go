@@ -48,6 +48,9 @@ type Rollups struct {
 // returns a time before which every flow that the collector received is stored,
 // and may return zero while that is unknown.
 func NewRollups(s *Store, collector string, storedUntil func() time.Time) *Rollups {
+	s.rolling.Lock()
+	defer s.rolling.Unlock()
+	s.rolledHere = collector
 	return &Rollups{store: s, collector: collector, storedUntil: storedUntil, logger: s.logger.Named("rollups")}
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -59,6 +60,11 @@ func (a seam) same(b seam) bool {
 		}
 	}
 	return true
+}
+
+// only reports whether nobody else than a collector can move the seam.
+func (a seam) only(collector string) bool {
+	return !slices.ContainsFunc(a.collectors, func(c collectorSeam) bool { return c.name != collector })
 }
 
 // where selects the flows that are not rolled up; "" is none.
@@ -131,6 +137,9 @@ func (s *Store) attempt(ctx context.Context, q *query, ask func() error, must bo
 	}
 	if err := ask(); err != nil {
 		return false, err
+	}
+	if before.only(s.rolledHere) {
+		return true, nil
 	}
 	after, err := s.readSeam(ctx)
 	return before.same(after), err

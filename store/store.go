@@ -30,15 +30,16 @@ type Config struct {
 
 // Store is a pool of connections to ClickHouse.
 type Store struct {
-	database string
-	asNames  string
-	cluster  string
-	options  clickhouse.Options // with no database
-	conn     driver.Conn
-	logger   *zap.Logger
-	extents  extentsCache
-	waiting  waitingCache
-	rolling  sync.RWMutex // held for writing while Rollups change what charts read
+	database   string
+	asNames    string
+	cluster    string
+	options    clickhouse.Options // with no database
+	conn       driver.Conn
+	logger     *zap.Logger
+	extents    extentsCache
+	waiting    waitingCache
+	rolling    sync.RWMutex // held for writing while Rollups change what charts read
+	rolledHere string       // the collector of these Rollups
 
 	identities identitiesCache
 }

@@ -196,7 +196,7 @@ CREATE TABLE IF NOT EXISTS flows_1m_local ON CLUSTER 'prod' (
     bytes UInt64 CODEC(T64, ZSTD(1)),
     packets UInt64 CODEC(T64, ZSTD(1)),
     flows UInt64 CODEC(T64, ZSTD(1)), -- booked where the flow ended
-    bytes_sq Float64 CODEC(ZSTD(1)),  -- sum of bytes²/packets, for error bars
+    bytes_sq Float32 CODEC(LZ4), -- sum of bytes²/packets, for error bars
 
     sampler_address IPv6 ALIAS exporter_addr,
     bytes_scaled UInt64 ALIAS bytes * sampling_rate,
@@ -231,7 +231,7 @@ CREATE TABLE IF NOT EXISTS flows_1h_local ON CLUSTER 'prod' (
     bytes UInt64 CODEC(T64, ZSTD(1)),
     packets UInt64 CODEC(T64, ZSTD(1)),
     flows UInt64 CODEC(T64, ZSTD(1)),
-    bytes_sq Float64 CODEC(ZSTD(1)),
+    bytes_sq Float32 CODEC(LZ4),
 
     sampler_address IPv6 ALIAS exporter_addr,
     bytes_scaled UInt64 ALIAS bytes * sampling_rate,
@@ -272,7 +272,7 @@ CREATE TABLE IF NOT EXISTS flows_1m_in_local ON CLUSTER 'prod' (
     bytes UInt64 CODEC(T64, ZSTD(1)),
     packets UInt64 CODEC(T64, ZSTD(1)),
     flows UInt64 CODEC(T64, ZSTD(1)),
-    bytes_sq Float64 CODEC(ZSTD(1)),
+    bytes_sq Float32 CODEC(LZ4),
 
     sampler_address IPv6 ALIAS exporter_addr,
     bytes_scaled UInt64 ALIAS bytes * sampling_rate,
@@ -306,7 +306,7 @@ CREATE TABLE IF NOT EXISTS flows_1m_out_local ON CLUSTER 'prod' (
     bytes UInt64 CODEC(T64, ZSTD(1)),
     packets UInt64 CODEC(T64, ZSTD(1)),
     flows UInt64 CODEC(T64, ZSTD(1)),
-    bytes_sq Float64 CODEC(ZSTD(1)),
+    bytes_sq Float32 CODEC(LZ4),
 
     sampler_address IPv6 ALIAS exporter_addr,
     bytes_scaled UInt64 ALIAS bytes * sampling_rate,
@@ -340,7 +340,7 @@ CREATE TABLE IF NOT EXISTS flows_1h_in_local ON CLUSTER 'prod' (
     bytes UInt64 CODEC(T64, ZSTD(1)),
     packets UInt64 CODEC(T64, ZSTD(1)),
     flows UInt64 CODEC(T64, ZSTD(1)),
-    bytes_sq Float64 CODEC(ZSTD(1)),
+    bytes_sq Float32 CODEC(LZ4),
 
     sampler_address IPv6 ALIAS exporter_addr,
     bytes_scaled UInt64 ALIAS bytes * sampling_rate,
@@ -374,7 +374,7 @@ CREATE TABLE IF NOT EXISTS flows_1h_out_local ON CLUSTER 'prod' (
     bytes UInt64 CODEC(T64, ZSTD(1)),
     packets UInt64 CODEC(T64, ZSTD(1)),
     flows UInt64 CODEC(T64, ZSTD(1)),
-    bytes_sq Float64 CODEC(ZSTD(1)),
+    bytes_sq Float32 CODEC(LZ4),
 
     sampler_address IPv6 ALIAS exporter_addr,
     bytes_scaled UInt64 ALIAS bytes * sampling_rate,

@@ -194,7 +194,7 @@ CREATE TABLE IF NOT EXISTS flows_1m (
     bytes UInt64 CODEC(T64, ZSTD(1)),
     packets UInt64 CODEC(T64, ZSTD(1)),
     flows UInt64 CODEC(T64, ZSTD(1)), -- booked where the flow ended
-    bytes_sq Float64 CODEC(ZSTD(1)),  -- sum of bytes²/packets, for error bars
+    bytes_sq Float32 CODEC(LZ4), -- sum of bytes²/packets, for error bars
 
     sampler_address IPv6 ALIAS exporter_addr,
     bytes_scaled UInt64 ALIAS bytes * sampling_rate,
@@ -227,7 +227,7 @@ CREATE TABLE IF NOT EXISTS flows_1h (
     bytes UInt64 CODEC(T64, ZSTD(1)),
     packets UInt64 CODEC(T64, ZSTD(1)),
     flows UInt64 CODEC(T64, ZSTD(1)),
-    bytes_sq Float64 CODEC(ZSTD(1)),
+    bytes_sq Float32 CODEC(LZ4),
 
     sampler_address IPv6 ALIAS exporter_addr,
     bytes_scaled UInt64 ALIAS bytes * sampling_rate,
@@ -266,7 +266,7 @@ CREATE TABLE IF NOT EXISTS flows_1m_in (
     bytes UInt64 CODEC(T64, ZSTD(1)),
     packets UInt64 CODEC(T64, ZSTD(1)),
     flows UInt64 CODEC(T64, ZSTD(1)),
-    bytes_sq Float64 CODEC(ZSTD(1)),
+    bytes_sq Float32 CODEC(LZ4),
 
     sampler_address IPv6 ALIAS exporter_addr,
     bytes_scaled UInt64 ALIAS bytes * sampling_rate,
@@ -298,7 +298,7 @@ CREATE TABLE IF NOT EXISTS flows_1m_out (
     bytes UInt64 CODEC(T64, ZSTD(1)),
     packets UInt64 CODEC(T64, ZSTD(1)),
     flows UInt64 CODEC(T64, ZSTD(1)),
-    bytes_sq Float64 CODEC(ZSTD(1)),
+    bytes_sq Float32 CODEC(LZ4),
 
     sampler_address IPv6 ALIAS exporter_addr,
     bytes_scaled UInt64 ALIAS bytes * sampling_rate,
@@ -330,7 +330,7 @@ CREATE TABLE IF NOT EXISTS flows_1h_in (
     bytes UInt64 CODEC(T64, ZSTD(1)),
     packets UInt64 CODEC(T64, ZSTD(1)),
     flows UInt64 CODEC(T64, ZSTD(1)),
-    bytes_sq Float64 CODEC(ZSTD(1)),
+    bytes_sq Float32 CODEC(LZ4),
 
     sampler_address IPv6 ALIAS exporter_addr,
     bytes_scaled UInt64 ALIAS bytes * sampling_rate,
@@ -362,7 +362,7 @@ CREATE TABLE IF NOT EXISTS flows_1h_out (
     bytes UInt64 CODEC(T64, ZSTD(1)),
     packets UInt64 CODEC(T64, ZSTD(1)),
     flows UInt64 CODEC(T64, ZSTD(1)),
-    bytes_sq Float64 CODEC(ZSTD(1)),
+    bytes_sq Float32 CODEC(LZ4),
 
     sampler_address IPv6 ALIAS exporter_addr,
     bytes_scaled UInt64 ALIAS bytes * sampling_rate,
