@@ -1,15 +1,16 @@
 package snmp
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"slices"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/sync/semaphore"
 )
 
 // An agent is a device that is being polled. Its goroutine owns the session and
@@ -19,14 +20,18 @@ type agent struct {
 	device Device
 	kick   chan struct{} // asks for a walk now
 
-	session      *session
-	indexes      []uint32 // of all interfaces, in order
-	speed        map[uint32]uint64
-	described    map[uint32]bool // interfaces with a description
-	absent       map[uint32]bool // wanted interfaces that the last walk did not find
-	lastWalk     time.Time
-	lastUptimeMs uint64
-	restarted    time.Time // that no walk has been kept since
+	session   *session
+	indexes   []uint32 // of all interfaces, in order
+	speed     map[uint32]uint64
+	names     map[uint32]string
+	described map[uint32]bool // interfaces with a description
+	absent    map[uint32]bool // wanted interfaces that the last walk did not find
+	answered  map[uint32]bool // interfaces whose counters were read last
+	changed   bool            // counters tell that the interfaces are others than those found
+	more      bool            // there are more interfaces than were taken
+	lastWalk  time.Time
+	last      reading   // sysUpTime at the visit before
+	restarted time.Time // that no walk has been kept since
 
 	mu     sync.Mutex
 	status Status
@@ -39,9 +44,19 @@ const (
 	walkAgainAfter = 5 * time.Minute
 	// pollAllUpTo is the number of interfaces up to which a device is polled as a whole.
 	pollAllUpTo = 256
+	// clockSlackMs is by how much the time of a restart may seem to differ because an answer came late.
+	clockSlackMs = 30_000
 	// maxGreetings bounds the devices that are asked at the same time whether they answer; each takes a socket.
 	maxGreetings = 1000
 )
+
+// errTooSlow reports an agent whose answers come, but not all in time.
+var errTooSlow = errors.New("the agent answers too slowly to be read as a whole")
+
+// A remark is what an operator should know of a visit that went well otherwise.
+type remark string
+
+func (r remark) Error() string { return string(r) }
 
 func newAgent(p *Poller, d Device) *agent {
 	name := d.Label
@@ -92,18 +107,22 @@ func (a *agent) run(ctx context.Context) {
 func (a *agent) note(err error) (failures int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err == nil {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if err != nil && a.status.Error != text { // told once, not at every visit
+		a.poller.logger.Warn("polling by SNMP is not as it should be", zap.Stringer("device", a.device.Address), zap.Error(err))
+	}
+	a.status.Error = text
+	if err == nil || isRemark(err) {
 		if a.status.Failures > 0 {
 			a.poller.logger.Info("the SNMP agent answers again", zap.Stringer("device", a.device.Address))
 		}
-		a.status.Error, a.status.Failures, a.status.LastPoll = "", 0, time.Now()
+		a.status.Failures, a.status.LastPoll = 0, time.Now()
 		a.poller.metrics.polls.WithLabelValues("ok").Inc()
 		return 0
 	}
-	if a.status.Error != err.Error() { // told once, not at every visit
-		a.poller.logger.Warn("cannot poll by SNMP", zap.Stringer("device", a.device.Address), zap.Error(err))
-	}
-	a.status.Error = err.Error()
 	a.status.Failures++
 	a.poller.metrics.polls.WithLabelValues("error").Inc()
 	return a.status.Failures
@@ -113,28 +132,28 @@ func (a *agent) note(err error) (failures int) {
 // that do not answer wait in places of their own, and keep nobody waiting.
 func (a *agent) visit(ctx context.Context, forced bool) (err error) {
 	defer func() {
-		if err != nil && a.session != nil { // start anew: the agent may have got another engine ID
+		if err != nil && !isRemark(err) && a.session != nil { // start anew: the agent may have got another engine ID
 			a.session.close()
 			a.session = nil
 		}
 	}()
 	var system System
 	var at reading
-	err = within(ctx, a.poller.greetings, func() error { system, at, err = a.greet(ctx); return err })
+	err = a.poller.within(ctx, a.poller.greetings, func() error { system, at, err = a.greet(ctx); return err })
 	if err != nil {
 		a.discovered(0, err, forced)
 		return err
 	}
-	return within(ctx, a.poller.slots, func() error { return a.read(ctx, system, at, forced) })
+	return a.poller.within(ctx, a.poller.slots, func() error {
+		ctx, cancel := context.WithTimeoutCause(ctx, a.poller.maxVisit, errTooSlow)
+		defer cancel()
+		return a.read(ctx, system, at, forced)
+	})
 }
 
-// within runs f as soon as there is a place.
-func within(ctx context.Context, places *semaphore.Weighted, f func() error) error {
-	if err := places.Acquire(ctx, 1); err != nil {
-		return err
-	}
-	defer places.Release(1)
-	return f()
+func isRemark(err error) bool {
+	var r remark
+	return errors.As(err, &r)
 }
 
 // greet asks the device who it is.
@@ -157,11 +176,13 @@ func (a *agent) greet(ctx context.Context) (system System, at reading, err error
 // read walks the interfaces where that is due and reads the counters.
 func (a *agent) read(ctx context.Context, system System, at reading, forced bool) error {
 	wanted := a.poller.sink.Wanted(a.device.Address)
-	if at.uptimeMs < a.lastUptimeMs {
-		a.restarted = time.UnixMilli(at.atMs - int64(at.uptimeMs))
+	boot := at.atMs - int64(at.uptimeMs)
+	if at.uptimeMs < a.last.uptimeMs || a.last.uptimeMs > 0 && boot > a.last.atMs-int64(a.last.uptimeMs)+clockSlackMs {
+		a.restarted = time.UnixMilli(boot)
 	}
-	a.lastUptimeMs = at.uptimeMs
-	if forced || !a.restarted.IsZero() || a.walkDue(wanted) {
+	a.last = at
+	walked := forced || !a.restarted.IsZero() || a.walkDue(wanted)
+	if walked {
 		if err := a.walk(ctx, system, wanted); err != nil {
 			return err
 		}
@@ -173,7 +194,33 @@ func (a *agent) read(ctx context.Context, system System, at reading, forced bool
 	counters, err := a.session.counters(ctx, indexes, a.speed)
 	a.poller.sink.Counters(a.device.Address, counters)
 	a.poller.metrics.readings.Add(float64(len(counters)))
-	return err
+	if err != nil && !isRemark(err) {
+		return err
+	}
+	if a.compare(counters); a.changed && !walked && a.walkDue(wanted) {
+		if failed := a.walk(ctx, system, wanted); failed != nil {
+			return failed
+		}
+	}
+	return cmp.Or(err, a.tooMany())
+}
+
+// compare notes whether counters are of other interfaces than those that were
+// found: a card was changed, a tunnel came and went.
+func (a *agent) compare(counters []Counters) {
+	answered := make(map[uint32]bool, len(counters))
+	for _, c := range counters {
+		answered[c.IfIndex] = true
+		if c.Name != "" && c.Name != a.names[c.IfIndex] {
+			a.changed = true
+		}
+	}
+	for index := range a.answered {
+		if _, still := a.names[index]; still && !answered[index] {
+			a.changed = true
+		}
+	}
+	a.answered = answered
 }
 
 // walkDue reports whether the interfaces are to be walked without anybody asking.
@@ -184,6 +231,9 @@ func (a *agent) walkDue(wanted map[uint32]bool) bool {
 	}
 	if age < walkAgainAfter {
 		return false
+	}
+	if a.changed {
+		return true
 	}
 	for index := range wanted {
 		if _, known := slices.BinarySearch(a.indexes, index); !known && !a.absent[index] {
@@ -198,7 +248,7 @@ func (a *agent) walk(ctx context.Context, system System, wanted map[uint32]bool)
 	a.mu.Lock()
 	a.status.Discovery = Discovery{State: "running"}
 	a.mu.Unlock()
-	found, err := a.session.interfaces(ctx)
+	found, more, err := a.session.interfaces(ctx)
 	if err == nil && len(found) == 0 {
 		err = errors.New("the agent shows no interfaces: its view must include IF-MIB (1.3.6.1.2.1.2 and 1.3.6.1.2.1.31)")
 	}
@@ -214,10 +264,11 @@ func (a *agent) walk(ctx context.Context, system System, wanted map[uint32]bool)
 	if err == nil {
 		a.lastWalk, a.restarted = time.Now(), time.Time{}
 	}
-	a.indexes, a.speed, a.described, a.absent = nil, map[uint32]uint64{}, map[uint32]bool{}, map[uint32]bool{}
+	a.indexes, a.speed, a.names, a.described, a.absent = nil, map[uint32]uint64{}, map[uint32]string{}, map[uint32]bool{}, map[uint32]bool{}
+	a.more, a.answered, a.changed = more, nil, false
 	for _, i := range found {
 		a.indexes = append(a.indexes, i.IfIndex)
-		a.speed[i.IfIndex], a.described[i.IfIndex] = i.Speed, i.Description != ""
+		a.speed[i.IfIndex], a.names[i.IfIndex], a.described[i.IfIndex] = i.Speed, i.Name, i.Description != ""
 	}
 	for index := range wanted {
 		if _, known := slices.BinarySearch(a.indexes, index); !known {
@@ -240,6 +291,14 @@ func (a *agent) discovered(found int, err error, walking bool) {
 	}
 	a.status.Discovery = Discovery{State: "done", Found: found}
 	a.status.Interfaces = found
+}
+
+// tooMany tells of interfaces that are left out.
+func (a *agent) tooMany() error {
+	if !a.more {
+		return nil
+	}
+	return remark(fmt.Sprintf("the agent shows more than %d interfaces: the first %d are read", maxInterfaces, maxInterfaces))
 }
 
 // polled returns the interfaces in use: those that flows name and those with a

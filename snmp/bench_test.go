@@ -8,7 +8,7 @@ func BenchmarkCounters(b *testing.B) {
 	agent := &fakeAgent{interfaces: 1000}
 	agent.start(b)
 	s := agent.session(b)
-	found, err := s.interfaces(b.Context())
+	found, _, err := s.interfaces(b.Context())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -190,7 +190,8 @@ func calibrateWay(way store.Way, i store.Interface, intervals []calibration.Inte
 func ReadingsOf(counters []store.Counter) []calibration.Reading {
 	readings := make([]calibration.Reading, 0, len(counters))
 	for _, c := range counters {
-		readings = append(readings, calibration.Reading{AtMs: c.AtMs, UptimeMs: c.UptimeMs, InOctets: c.InOctets, OutOctets: c.OutOctets, Discontinuity: c.Discontinuity, CounterBits: c.Bits})
+		readings = append(readings, calibration.Reading{AtMs: c.AtMs, UptimeMs: c.UptimeMs, InOctets: c.InOctets, OutOctets: c.OutOctets,
+			InPackets: c.InPackets, OutPackets: c.OutPackets, Name: c.IfName, Discontinuity: c.Discontinuity, CounterBits: c.Bits})
 	}
 	return readings
 }

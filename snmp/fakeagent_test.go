@@ -3,10 +3,12 @@ package snmp
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,8 +26,13 @@ type fakeAgent struct {
 	stuck      bool // the same answer whatever was asked
 	mostOctets int  // answers are cut, about, as by agents that keep to the MTU
 	late       time.Duration
-	host       string // where it listens; "": 127.0.0.1
+	twist      func(answer *gosnmp.SnmpPacket) // changes an answer
+	garble     func(answer []byte) []byte      // and its octets
+	elsewhere  bool                            // answers come from another port
+	host       string                          // where it listens; "": 127.0.0.1
 
+	mu     sync.Mutex    // for values, which tests change
+	from   []string      // what was asked for last
 	uptime atomic.Uint32 // hundredths of a second, added to by every answer
 	asked  atomic.Int64
 	port   uint16
@@ -44,6 +51,13 @@ func (f *fakeAgent) start(t testing.TB) {
 	done := make(chan struct{})
 	t.Cleanup(func() { conn.Close(); <-done })
 	f.port = uint16(conn.LocalAddr().(*net.UDPAddr).Port)
+	out := conn
+	if f.elsewhere {
+		if out, err = net.ListenPacket("udp", "127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { out.Close() })
+	}
 	go func() {
 		defer close(done)
 		codec := &gosnmp.GoSNMP{Version: gosnmp.Version2c, Logger: gosnmp.Logger{}}
@@ -59,9 +73,21 @@ func (f *fakeAgent) start(t testing.TB) {
 			}
 			if answer := f.answer(request); answer != nil {
 				time.Sleep(f.late)
-				if out, err := answer.MarshalMsg(); err == nil {
-					conn.WriteTo(out, from)
+				if f.twist != nil {
+					f.from = nil
+					for _, v := range request.Variables {
+						f.from = append(f.from, v.Name)
+					}
+					f.twist(answer)
 				}
+				octets, err := answer.MarshalMsg()
+				if err != nil {
+					continue
+				}
+				if f.garble != nil {
+					octets = f.garble(octets)
+				}
+				out.WriteTo(octets, from)
 			}
 		}
 	}()
@@ -101,13 +127,31 @@ func (f *fakeAgent) fill() {
 			set(ifXEntry+".18."+index, gosnmp.OctetString, []byte("customer "+index))
 		}
 	}
-	for oid := range f.values {
-		f.oids = append(f.oids, oid)
-	}
+	f.sort()
+}
+
+// sort puts the OIDs in order.
+func (f *fakeAgent) sort() {
+	f.oids, f.ids = slices.Collect(maps.Keys(f.values)), nil
 	slices.SortFunc(f.oids, func(a, b string) int { return slices.Compare(numbers(a), numbers(b)) })
 	for _, oid := range f.oids {
 		f.ids = append(f.ids, numbers(oid))
 	}
+}
+
+// renumber moves an interface from one ifIndex to another.
+func (f *fakeAgent) renumber(from, to int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, oid := range f.oids {
+		if column, found := strings.CutSuffix(oid, "."+strconv.Itoa(from)); found && strings.HasPrefix(oid, ".1.3.6.1.2.1.") && len(numbers(oid)) > 9 {
+			v := f.values[oid]
+			delete(f.values, oid)
+			v.Name = column + "." + strconv.Itoa(to)
+			f.values[v.Name] = v
+		}
+	}
+	f.sort()
 }
 
 // numbers returns the parts of an OID.
@@ -127,6 +171,8 @@ func (f *fakeAgent) answer(request *gosnmp.SnmpPacket) *gosnmp.SnmpPacket {
 	if request.Community != "letmein" {
 		return nil
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.values[oidSysUpTime] = gosnmp.SnmpPDU{Name: oidSysUpTime, Type: gosnmp.TimeTicks, Value: f.uptime.Add(100)}
 	switch request.PDUType {
 	case gosnmp.GetRequest:

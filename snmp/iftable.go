@@ -2,7 +2,11 @@ package snmp
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"time"
+
+	"github.com/nfstats/nfstats/snmp/calibration"
 )
 
 // System is what an agent says of its device.
@@ -28,6 +32,7 @@ type Interface struct {
 // Counters are the counters of an interface at one time.
 type Counters struct {
 	IfIndex                 uint32
+	Name                    string // as in Interface: whose counters they are
 	AtMs                    int64  // Unix milliseconds, ours
 	UptimeMs                uint64 // sysUpTime in the same answer
 	InOctets, OutOctets     uint64
@@ -68,6 +73,7 @@ var counterColumns = []string{
 	ifEntry + ".13",  // ifInDiscards
 	ifEntry + ".19",  // ifOutDiscards
 	ifXEntry + ".19", // ifCounterDiscontinuityTime
+	ifXEntry + ".1",  // ifName
 }
 
 // oldCounterColumns are for agents without counters of 64 bits.
@@ -83,11 +89,9 @@ var oldCounterColumns = []string{
 	ifEntry + ".13",  // ifInDiscards
 	ifEntry + ".19",  // ifOutDiscards
 	ifXEntry + ".19", // ifCounterDiscontinuityTime
+	ifXEntry + ".1",  // ifName
+	ifEntry + ".2",   // ifDescr
 }
-
-// maxSpeed32 is the speed in bits/s up to which counters of 32 bits are read: a
-// full faster interface starts them again within minutes.
-const maxSpeed32 = 100_000_000
 
 // system asks who the device is. It is the smallest question, so it also tells
 // whether the agent answers at all.
@@ -96,19 +100,18 @@ func (s *session) system(ctx context.Context) (System, reading, error) {
 	if err != nil {
 		return System{}, reading{}, err
 	}
-	return System{Name: toText(values[2]), Description: toText(values[1])}, reading{time.Now().UnixMilli(), 10 * toUint(values[0])}, nil
+	ticks, told := number(values[0])
+	if !told || ticks > math.MaxUint32 {
+		return System{}, reading{}, errNoUptime
+	}
+	return System{Name: toText(values[2]), Description: toText(values[1])}, reading{time.Now().UnixMilli(), 10 * ticks}, nil
 }
 
-// interfaces walks the interface table.
-func (s *session) interfaces(ctx context.Context) ([]Interface, error) {
-	rows, err := s.table(ctx, interfaceColumns, nil)
-	if err != nil {
-		return nil, err
-	}
-	all := make([]Interface, 0, len(rows))
-	for _, r := range rows {
+// interfaces walks the interface table. more reports that there are more.
+func (s *session) interfaces(ctx context.Context) (all []Interface, more bool, err error) {
+	more, err = s.table(ctx, interfaceColumns, nil, func(r row) {
 		i := Interface{IfIndex: r.index, Name: toText(r.values[5]), Description: toText(r.values[7]), Type: uint32(toUint(r.values[1])),
-			Speed: 1_000_000 * toUint(r.values[6]), AdminStatus: uint8(toUint(r.values[3])), OperStatus: uint8(toUint(r.values[4]))}
+			Speed: 1_000_000 * min(toUint(r.values[6]), math.MaxUint32), AdminStatus: uint8(toUint(r.values[3])), OperStatus: uint8(toUint(r.values[4]))}
 		if i.Name == "" {
 			i.Name = toText(r.values[0])
 		}
@@ -116,48 +119,54 @@ func (s *session) interfaces(ctx context.Context) ([]Interface, error) {
 			i.Speed = toUint(r.values[2])
 		}
 		all = append(all, i)
-	}
-	return all, nil
+	})
+	return all, more, err
 }
 
 // counters reads the counters of interfaces, whose speeds are known: those of 64
-// bits, else those of 32 bits of slow ones.
-func (s *session) counters(ctx context.Context, indexes []uint32, speed map[uint32]uint64) ([]Counters, error) {
-	rows, err := s.table(ctx, counterColumns, indexes)
-	if err != nil {
-		return nil, err
-	}
-	all := make([]Counters, 0, len(rows))
+// bits, else those of 32 bits of slow ones. What was read before an error counts.
+func (s *session) counters(ctx context.Context, indexes []uint32, speed map[uint32]uint64) (all []Counters, err error) {
 	have := map[uint32]bool{}
-	for _, r := range rows {
-		if r.values[0] != nil && r.values[1] != nil {
-			all, have[r.index] = append(all, r.counters(64)), true
+	wrong := map[uint32]bool{} // their counters are no numbers
+	take := func(bits uint8) func(row) {
+		return func(r row) {
+			_, in := number(r.values[0])
+			_, out := number(r.values[1])
+			switch {
+			case in && out:
+				all, have[r.index] = append(all, r.counters(bits)), true
+				delete(wrong, r.index)
+			case r.values[0] != nil && r.values[1] != nil:
+				wrong[r.index] = true
+			}
 		}
+	}
+	if _, err = s.table(ctx, counterColumns, indexes, take(64)); err != nil {
+		return all, err
 	}
 	slow := []uint32{}
 	for _, index := range indexes {
-		if !have[index] && speed[index] <= maxSpeed32 {
+		if !have[index] && speed[index] > 0 && speed[index] <= calibration.MaxSpeed32 {
 			slow = append(slow, index)
 		}
 	}
-	if len(slow) == 0 {
-		return all, nil
+	if len(slow) > 0 {
+		_, err = s.table(ctx, oldCounterColumns, slow, take(32))
 	}
-	if rows, err = s.table(ctx, oldCounterColumns, slow); err != nil {
-		return all, err
+	if err == nil && len(wrong) > 0 {
+		err = remark(fmt.Sprintf("the agent answers the octets of %d of %d interfaces with something that is no counter", len(wrong), len(indexes)))
 	}
-	for _, r := range rows {
-		if r.values[0] != nil && r.values[1] != nil {
-			all = append(all, r.counters(32))
-		}
-	}
-	return all, nil
+	return all, err
 }
 
 // counters reads a row of counterColumns or oldCounterColumns.
 func (r row) counters(bits uint8) Counters {
 	v := func(column int) uint64 { return toUint(r.values[column]) }
-	return Counters{IfIndex: r.index, AtMs: r.sys.atMs, UptimeMs: r.sys.uptimeMs, Bits: bits,
+	c := Counters{IfIndex: r.index, AtMs: r.sys.atMs, UptimeMs: r.sys.uptimeMs, Bits: bits,
 		InOctets: v(0), OutOctets: v(1), InPackets: v(2) + v(3) + v(4), OutPackets: v(5) + v(6) + v(7),
-		InDiscards: v(8), OutDiscards: v(9), Discontinuity: uint32(v(10))}
+		InDiscards: v(8), OutDiscards: v(9), Discontinuity: uint32(v(10)), Name: toText(r.values[11])}
+	if c.Name == "" && bits == 32 {
+		c.Name = toText(r.values[12])
+	}
+	return c
 }

@@ -84,7 +84,7 @@ func (k *Keeper) Counters(exporter netip.Addr, counters []Counters) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, c := range counters {
-		k.pending = append(k.pending, store.Counter{Exporter: exporter.Unmap(), IfIndex: c.IfIndex, AtMs: c.AtMs, UptimeMs: c.UptimeMs,
+		k.pending = append(k.pending, store.Counter{Exporter: exporter.Unmap(), IfIndex: c.IfIndex, IfName: c.Name, AtMs: c.AtMs, UptimeMs: c.UptimeMs,
 			InOctets: c.InOctets, OutOctets: c.OutOctets, InPackets: c.InPackets, OutPackets: c.OutPackets,
 			InDiscards: c.InDiscards, OutDiscards: c.OutDiscards, Discontinuity: c.Discontinuity, Bits: c.Bits})
 	}

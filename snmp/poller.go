@@ -50,11 +50,18 @@ type Poller struct {
 	metrics   *metrics
 	greetings *semaphore.Weighted // of devices that have yet to answer
 	slots     *semaphore.Weighted // of devices that are read
+	placeTime time.Duration       // how long a device has a place to itself: who takes longer keeps nobody waiting
+	maxVisit  time.Duration       // the longest that one visit takes, however slowly the agent answers
 	changed   chan struct{}
 
 	mu     sync.Mutex
 	agents map[netip.Addr]*agent
 }
+
+const (
+	placeTime = 10 * time.Second
+	maxVisit  = 5 * time.Minute
+)
 
 type metrics struct {
 	polls    *prometheus.CounterVec
@@ -67,7 +74,7 @@ func New(config Config, sink Sink, registry prometheus.Registerer, logger *zap.L
 		return nil, fmt.Errorf("configure SNMP: intervals, timeout and concurrency must be positive (%+v)", config)
 	}
 	p := &Poller{config: config, sink: sink, logger: logger, greetings: semaphore.NewWeighted(maxGreetings), slots: semaphore.NewWeighted(int64(config.Concurrency)),
-		changed: make(chan struct{}, 1), agents: map[netip.Addr]*agent{}}
+		placeTime: placeTime, maxVisit: maxVisit, changed: make(chan struct{}, 1), agents: map[netip.Addr]*agent{}}
 	p.metrics = &metrics{
 		polls:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "nfstats_snmp_polls_total", Help: "Visits of SNMP agents, by result."}, []string{"result"}),
 		readings: prometheus.NewCounter(prometheus.CounterOpts{Name: "nfstats_snmp_readings_total", Help: "Readings of interface counters."}),
@@ -121,6 +128,17 @@ func (p *Poller) Run(ctx context.Context) error {
 		case <-p.changed:
 		}
 	}
+}
+
+// within runs f as soon as there is a place, which it has for placeTime.
+func (p *Poller) within(ctx context.Context, places *semaphore.Weighted, f func() error) error {
+	if err := places.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	leave := sync.OnceFunc(func() { places.Release(1) })
+	defer time.AfterFunc(p.placeTime, leave).Stop()
+	defer leave()
+	return f()
 }
 
 // Devices returns all devices by address.

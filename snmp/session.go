@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"slices"
 	"strconv"
@@ -15,7 +14,7 @@ import (
 )
 
 // errNoAnswer is what silence of an agent is called.
-var errNoAnswer = errors.New("no answer: the address, the port or the community is wrong, or a filter stands between")
+var errNoAnswer = errors.New("no answer: the address, the port or the community is wrong, a filter stands between, or the device answers from another of its addresses")
 
 // A session speaks with one agent. It belongs to one goroutine.
 type session struct {
@@ -33,8 +32,18 @@ const (
 	maxRows   = 25
 	// growAfter is how many good answers it takes to try larger ones again: what was too large may have been a lost datagram.
 	growAfter = 1000
-	// maxAsked bounds the requests of one walk: a table of 50,000 rows one by one.
-	maxAsked = 50_000
+	// maxInterfaces bounds the rows that are taken of one agent.
+	maxInterfaces = 50_000
+	// maxIfIndex is the largest InterfaceIndex (RFC 2863 §6).
+	maxIfIndex = 1<<31 - 1
+	// maxError is the longest part of another's error that is told, in octets.
+	maxError = 200
+)
+
+var (
+	errNoUptime   = errors.New("the agent does not tell its sysUpTime, without which counters cannot be trusted: its view must include the system group (1.3.6.1.2.1.1)")
+	errUnreadable = errors.New("the agent's answer is no valid SNMP")
+	errNoProgress = errors.New("the agent's answers do not advance through the table")
 )
 
 func openSession(ctx context.Context, d Device, timeout time.Duration, retries int) (*session, error) {
@@ -98,8 +107,12 @@ func explain(err error) error {
 		return errors.New("the privacy password or protocol is wrong")
 	case errors.Is(err, gosnmp.ErrUnknownSecurityLevel):
 		return errors.New("the agent does not offer this security level (authentication, privacy) for this user")
+	case strings.HasPrefix(text, "recover:"): // the parser gave up; its stack is nothing to show
+		return errUnreadable
+	case len(text) > maxError:
+		text = strings.ToValidUTF8(text[:maxError], "") + "…"
 	}
-	return fmt.Errorf("ask the agent: %w", err)
+	return fmt.Errorf("ask the agent: %s", text)
 }
 
 // A row is one row of a table: a value for each column, nil where there is none.
@@ -115,32 +128,35 @@ type reading struct {
 	uptimeMs uint64 // sysUpTime
 }
 
-// table reads columns of a table that is indexed by ifIndex. indexes are the
-// rows wanted, in order; nil: all. Rows that do not exist are left out.
-func (s *session) table(ctx context.Context, columns []string, indexes []uint32) ([]row, error) {
-	var rows []row
-	after, end := uint32(0), false
-	for asked := 0; !end && asked < maxAsked; asked++ {
+// table reads columns of a table that is indexed by ifIndex, and hands on one row
+// after the other, so that nothing of an answer is kept. indexes are the rows
+// wanted, in order; nil: all, up to maxInterfaces. Rows that do not exist are left
+// out. more reports that there are more than that.
+func (s *session) table(ctx context.Context, columns []string, indexes []uint32, each func(row)) (more bool, err error) {
+	after, end, taken := uint32(0), false, 0
+	for !end { // each answer reaches further
 		if indexes != nil {
-			next, found := slices.BinarySearch(indexes, after+1)
-			if found || next < len(indexes) {
-				after = indexes[next] - 1
-			} else {
+			next, _ := slices.BinarySearch(indexes, after+1)
+			if next == len(indexes) {
 				break
 			}
+			after = indexes[next] - 1
 		}
-		var some []row
-		var err error
-		if some, after, end, err = s.bulk(ctx, columns, after); err != nil {
-			return rows, err
+		var rows []row
+		if rows, after, end, err = s.bulk(ctx, columns, after); err != nil {
+			return false, err
 		}
-		for _, r := range some {
-			if _, wanted := slices.BinarySearch(indexes, r.index); wanted || indexes == nil {
-				rows = append(rows, r)
+		for _, r := range rows {
+			if _, wanted := slices.BinarySearch(indexes, r.index); !wanted && indexes != nil {
+				continue
 			}
+			if taken++; taken > maxInterfaces {
+				return true, nil
+			}
+			each(r)
 		}
 	}
-	return rows, nil
+	return false, nil
 }
 
 // bulk asks once for the rows after an index, for fewer where the agent cannot
@@ -167,9 +183,13 @@ func (s *session) bulk(ctx context.Context, columns []string, after uint32) (row
 				s.most, s.good = min(2*s.most, maxRows), 0
 			}
 			s.rows = min(s.rows+1, s.most)
-			rows, reached, end = readRows(answer.Variables, columns, after, at)
+			uptime, told := uptimeOf(answer.Variables[0])
+			if !told {
+				return nil, after, false, errNoUptime
+			}
+			rows, reached, end = readRows(answer.Variables[1:], columns, after, reading{atMs: at, uptimeMs: uptime})
 			if !end && reached <= after {
-				return nil, after, false, errors.New("the agent's answers do not advance through the table")
+				return nil, after, false, errNoProgress
 			}
 			return rows, reached, end, nil
 		case ctx.Err() != nil:
@@ -179,6 +199,8 @@ func (s *session) bulk(ctx context.Context, columns []string, after uint32) (row
 			s.most, s.good = s.rows, 0
 		case err != nil:
 			return nil, after, false, explain(err)
+		case answer.Error == gosnmp.NoError:
+			return nil, after, false, fmt.Errorf("the agent answers %d of %d values", len(answer.Variables), 1+len(columns))
 		default:
 			return nil, after, false, fmt.Errorf("the agent answers no table: %s", answer.Error)
 		}
@@ -186,14 +208,13 @@ func (s *session) bulk(ctx context.Context, columns []string, after uint32) (row
 }
 
 // readRows sorts the variables of an answer into rows.
-func readRows(variables []gosnmp.SnmpPDU, columns []string, after uint32, atMs int64) (rows []row, reached uint32, end bool) {
-	sys := reading{atMs: atMs, uptimeMs: 10 * toUint(variables[0].Value)}
+func readRows(variables []gosnmp.SnmpPDU, columns []string, after uint32, sys reading) (rows []row, reached uint32, end bool) {
 	last, ended := make([]uint32, len(columns)), make([]bool, len(columns))
 	for i := range last {
 		last[i] = after
 	}
 	byIndex := map[uint32]*row{}
-	for i, v := range variables[1:] {
+	for i, v := range variables {
 		c := i % len(columns)
 		index, in := indexOf(v.Name, columns[c])
 		if !in || v.Type == gosnmp.EndOfMibView || index <= last[c] {
@@ -206,7 +227,7 @@ func readRows(variables []gosnmp.SnmpPDU, columns []string, after uint32, atMs i
 		}
 		byIndex[index].values[c] = v.Value
 	}
-	reached, end = ^uint32(0), true
+	reached, end = maxIfIndex, true
 	for c := range columns {
 		if !ended[c] {
 			reached, end = min(reached, last[c]), false
@@ -219,42 +240,4 @@ func readRows(variables []gosnmp.SnmpPDU, columns []string, after uint32, atMs i
 	}
 	slices.SortFunc(rows, func(a, b row) int { return int(int64(a.index) - int64(b.index)) })
 	return rows, reached, end
-}
-
-// indexOf returns the last part of an OID below a column.
-func indexOf(oid, column string) (index uint32, in bool) {
-	rest, in := strings.CutPrefix(oid, column+".")
-	if !in {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(rest, 10, 32)
-	return uint32(n), err == nil
-}
-
-// toUint returns a number of whatever type the agent chose, 0 where it is none.
-func toUint(value any) uint64 {
-	switch v := value.(type) {
-	case nil:
-		return 0
-	case uint64:
-		return v
-	case *big.Int:
-		return v.Uint64()
-	}
-	if n := gosnmp.ToBigInt(value); n.Sign() > 0 {
-		return n.Uint64()
-	}
-	return 0
-}
-
-// toText returns a text fit for display, "" where the value is none.
-func toText(value any) string {
-	octets, _ := value.([]byte)
-	octets = octets[:min(len(octets), 255)]
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\uFFFD' {
-			return ' '
-		}
-		return r
-	}, string(octets)))
 }

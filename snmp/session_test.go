@@ -24,7 +24,7 @@ func TestTablesOfAllKindsOfAgents(t *testing.T) {
 		t.Run(agent.String(), func(t *testing.T) {
 			agent.start(t)
 			s := agent.session(t)
-			found, err := s.interfaces(t.Context())
+			found, _, err := s.interfaces(t.Context())
 			if err != nil || len(found) != agent.interfaces {
 				t.Fatalf("%d interfaces: %v", len(found), err)
 			}
@@ -78,8 +78,9 @@ func TestFast32BitCountersAreNotRead(t *testing.T) {
 func TestAgentThatGoesInCirclesIsLeft(t *testing.T) {
 	agent := &fakeAgent{interfaces: 100, stuck: true}
 	agent.start(t)
-	if rows, err := agent.session(t).table(t.Context(), []string{ifXEntry + ".6"}, nil); err == nil || !strings.Contains(err.Error(), "do not advance") {
-		t.Errorf("%d rows: %v", len(rows), err)
+	rows := 0
+	if _, err := agent.session(t).table(t.Context(), []string{ifXEntry + ".6"}, nil, func(row) { rows++ }); !errors.Is(err, errNoProgress) {
+		t.Errorf("%d rows: %v", rows, err)
 	}
 }
 
@@ -127,6 +128,46 @@ func TestUnknownInterfacesStartAWalkOnce(t *testing.T) {
 	for want, wanted := range map[bool]map[uint32]bool{false: {1: true, 7: true}, true: {3: true}} {
 		if got := a.walkDue(wanted); got != want {
 			t.Errorf("%v: %t", wanted, got)
+		}
+	}
+}
+
+// An interface that comes back with another ifIndex, or whose ifIndex is another's
+// now, is noticed without a restart; counters carry the name that they belong to.
+func TestInterfacesThatMoveAreFoundAgain(t *testing.T) {
+	agent := &fakeAgent{interfaces: 3}
+	agent.start(t)
+	sink := newRecorder()
+	device := Device{Address: loopback, Port: agent.port, Credential: Credential{Version: "2c", Community: "letmein"}}
+	a := newAgent(configured(t, sink, device), device)
+	visit := func(wantWalks int, want string) {
+		t.Helper()
+		a.lastWalk = a.lastWalk.Add(-2 * walkAgainAfter)
+		if err := a.visit(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		names := ""
+		for _, i := range sink.found[loopback] {
+			names += fmt.Sprintf(" %d:%s", i.IfIndex, i.Name)
+		}
+		if sink.walks != wantWalks || names != want {
+			t.Errorf("%d walks, found%s, want %d and%s", sink.walks, names, wantWalks, want)
+		}
+	}
+	defer func() { a.session.close() }()
+	a.lastWalk = time.Now().Add(-24 * time.Hour)
+	visit(1, " 3:name3 6:name6 9:name9")
+	visit(1, " 3:name3 6:name6 9:name9")
+	agent.renumber(6, 12) // vanishes, and is back elsewhere
+	visit(2, " 3:name3 9:name9 12:name6")
+	visit(2, " 3:name3 9:name9 12:name6")
+	agent.renumber(3, 6)
+	agent.renumber(9, 3) // its place is another's
+	visit(3, " 3:name9 6:name3 12:name6")
+	all := sink.readings(loopback)
+	for _, c := range all[len(all)-2:] {
+		if want := map[uint32]string{3: "name9", 12: "name6"}[c.IfIndex]; c.Name != want {
+			t.Errorf("%d is %s, want %s", c.IfIndex, c.Name, want)
 		}
 	}
 }

@@ -119,16 +119,26 @@ var loopback = netip.MustParseAddr("127.0.0.1")
 // running starts a poller with one second between polls.
 func running(t *testing.T, sink Sink, devices ...Device) *Poller {
 	t.Helper()
+	p := configured(t, sink, devices...)
+	start(t, p)
+	return p
+}
+
+func configured(t *testing.T, sink Sink, devices ...Device) *Poller {
+	t.Helper()
 	p, err := New(Config{Interval: time.Second, DiscoveryInterval: time.Hour, Timeout: 500 * time.Millisecond, Retries: 1, Concurrency: 8,
 		File: filepath.Join(t.TempDir(), "snmp.json"), Devices: devices}, sink, prometheus.NewRegistry(), zaptest.NewLogger(t))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p
+}
+
+func start(t *testing.T, p *Poller) {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); p.Run(ctx) }()
 	t.Cleanup(func() { stop(); <-done })
-	return p
 }
 
 // eventually waits until a condition holds.

@@ -13,6 +13,7 @@ import (
 type Counter struct {
 	Exporter                netip.Addr
 	IfIndex                 uint32
+	IfName                  string // in the same answer: whose counters they are; "" if not told
 	AtMs                    int64  // Unix milliseconds, our clock
 	UptimeMs                uint64 // the agent's sysUpTime in the same answer
 	InOctets, OutOctets     uint64
@@ -27,13 +28,13 @@ func (s *Store) InsertCounters(ctx context.Context, counters []Counter) error {
 	if len(counters) == 0 {
 		return nil
 	}
-	batch, err := s.conn.PrepareBatch(ctx, `INSERT INTO if_counters (time, exporter_addr, if_index, uptime_ms, in_octets, out_octets,
+	batch, err := s.conn.PrepareBatch(ctx, `INSERT INTO if_counters (time, exporter_addr, if_index, if_name, uptime_ms, in_octets, out_octets,
 in_packets, out_packets, in_discards, out_discards, discontinuity, counter_bits)`)
 	if err != nil {
 		return fmt.Errorf("insert SNMP counters: %w", err)
 	}
 	for _, c := range counters {
-		if err := batch.Append(time.UnixMilli(c.AtMs).UTC(), netip.AddrFrom16(c.Exporter.As16()), c.IfIndex, c.UptimeMs, c.InOctets, c.OutOctets,
+		if err := batch.Append(time.UnixMilli(c.AtMs).UTC(), netip.AddrFrom16(c.Exporter.As16()), c.IfIndex, c.IfName, c.UptimeMs, c.InOctets, c.OutOctets,
 			c.InPackets, c.OutPackets, c.InDiscards, c.OutDiscards, c.Discontinuity, c.Bits); err != nil {
 			return fmt.Errorf("insert SNMP counters: %w", err)
 		}
@@ -53,7 +54,7 @@ func (s *Store) Counters(ctx context.Context, exporter netip.Addr, from, to time
 	}
 	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(parameters), clickhouse.WithSettings(clickhouse.Settings{"max_execution_time": 60}))
 	rows, err := s.conn.Query(ctx, `
-SELECT toUnixTimestamp64Milli(time), exporter_addr, if_index, uptime_ms, in_octets, out_octets, discontinuity, counter_bits FROM if_counters
+SELECT toUnixTimestamp64Milli(time), exporter_addr, if_index, if_name, uptime_ms, in_octets, out_octets, in_packets, out_packets, discontinuity, counter_bits FROM if_counters
 WHERE time >= fromUnixTimestamp64Milli({from:Int64}) AND time < fromUnixTimestamp64Milli({to:Int64})`+where+`
 ORDER BY exporter_addr, if_index, time`)
 	if err != nil {
@@ -63,7 +64,7 @@ ORDER BY exporter_addr, if_index, time`)
 	var all []Counter
 	for rows.Next() {
 		var c Counter
-		if err := rows.Scan(&c.AtMs, &c.Exporter, &c.IfIndex, &c.UptimeMs, &c.InOctets, &c.OutOctets, &c.Discontinuity, &c.Bits); err != nil {
+		if err := rows.Scan(&c.AtMs, &c.Exporter, &c.IfIndex, &c.IfName, &c.UptimeMs, &c.InOctets, &c.OutOctets, &c.InPackets, &c.OutPackets, &c.Discontinuity, &c.Bits); err != nil {
 			return nil, fmt.Errorf("read SNMP counters: %w", err)
 		}
 		c.Exporter = c.Exporter.Unmap()

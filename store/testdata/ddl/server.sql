@@ -400,6 +400,7 @@ CREATE TABLE IF NOT EXISTS if_counters (
     time DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
     exporter_addr IPv6 CODEC(ZSTD(1)),
     if_index UInt32 CODEC(ZSTD(1)),
+    if_name LowCardinality(String) CODEC(ZSTD(1)), -- ifName at the reading
     uptime_ms UInt64 CODEC(ZSTD(1)), -- the agent's sysUpTime at the reading
     in_octets UInt64 CODEC(Delta, ZSTD(1)),
     out_octets UInt64 CODEC(Delta, ZSTD(1)),
