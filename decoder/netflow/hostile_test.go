@@ -222,3 +222,43 @@ func processorTime(t testing.TB) time.Duration {
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
+
+// Rates that an exporter announces for more interfaces than any router has are
+// bounded for all its domains together; what is known can still change.
+func TestAnnouncedRatesAreBounded(t *testing.T) {
+	d, err := New(Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b decoder.Batch
+	announce := func(domain, first, rate uint32, interfaces int) {
+		t.Helper()
+		h := header(generate.IPFIX)
+		h.Domain = domain
+		records := make([][]byte, interfaces)
+		for i := range records {
+			records[i] = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, first+uint32(i)), rate)
+		}
+		m := generate.New(h).Templates(generate.Template{ID: 256, Scopes: []generate.Field{{ID: 10, Length: 4}}, Fields: []generate.Field{{ID: 34, Length: 4}}}).Data(256, records...)
+		if err := d.Decode(receivedMs, testSource, m.Bytes(), &b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for domain := range uint32(40) {
+		for first := range uint32(2) {
+			announce(domain, 1+first*1000, 100+domain, 1000)
+		}
+	}
+	announce(3, 7, 9999, 1)
+	rates := &d.order[0].rates
+	known := 0
+	for _, dom := range d.order[0].domains {
+		known += len(dom.rates.interfaces)
+	}
+	if known != maxExporterRates || rates.entries != known {
+		t.Errorf("%d rates are kept, %d counted, of %d at most", known, rates.entries, maxExporterRates)
+	}
+	if rates.announced[9999] != 1 {
+		t.Error("a known interface cannot change its rate any more")
+	}
+}

@@ -31,6 +31,7 @@ type rateTable struct {
 	from, until  int64              // receive times, half open, between which they are in force
 
 	announced map[uint32]int         // how often each rate is announced
+	entries   int                    // announced in all domains
 	samplers  map[uint64]uint32      // by sampler ID, the last announced in any domain
 	state     uint64                 // counts changes of anything that rates depend on
 	seen      map[uint32]sampledRate // in force, by ifIndex
@@ -47,7 +48,8 @@ type domainRates struct {
 
 // Bounds of an exporter's tables.
 const (
-	maxRates          = 4096 // announced, of each kind in a domain
+	maxRates          = 4096  // announced, of each kind in a domain
+	maxExporterRates  = 32768 // in all domains
 	maxSeenInterfaces = 4096
 )
 
@@ -114,7 +116,7 @@ func (r *rateTable) override(domain, ifIndex uint32) uint32 {
 // anything.
 func announce[K comparable](r *rateTable, table *map[K]uint32, key K, rate uint32) (changed bool) {
 	old, known := (*table)[key]
-	if known && old == rate || !known && len(*table) >= maxRates {
+	if known && old == rate || !known && (len(*table) >= maxRates || r.entries >= maxExporterRates) {
 		return false
 	}
 	if *table == nil {
@@ -135,6 +137,10 @@ func (r *rateTable) count(old, rate uint32) {
 	}
 	if rate != 0 {
 		r.announced[rate]++
+		r.entries++
+	}
+	if old != 0 {
+		r.entries--
 	}
 	r.state++
 }
