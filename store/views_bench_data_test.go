@@ -85,11 +85,13 @@ func newBenchDay(b *testing.B) *benchDay {
 		b.Fatal(err)
 	}
 	rolled := time.Since(start)
-	for day := range 29 {
-		d.exec(b, fmt.Sprintf("INSERT INTO flows_1h SELECT * REPLACE (time - toIntervalDay(%d) AS time) FROM (SELECT * FROM flows_1h WHERE time >= toDateTime(%d, 'UTC'))", day+1, d.from.Unix()))
+	for _, table := range withNarrow("flows_1h") {
+		for day := range 29 {
+			d.exec(b, fmt.Sprintf("INSERT INTO %[1]s SELECT * REPLACE (time - toIntervalDay(%[2]d) AS time) FROM (SELECT * FROM %[1]s WHERE time >= toDateTime(%[3]d, 'UTC'))", table, day+1, d.from.Unix()))
+		}
 	}
 	b.Logf("%d flows made and inserted in %v, rolled up in %v", d.count(b, "flows"), inserted.Round(time.Second), rolled.Round(time.Second))
-	for _, table := range []string{"flows", "flows_1m", "flows_1h"} {
+	for _, table := range importedTables {
 		var rows, bytes uint64
 		if err := d.conn.QueryRow(b.Context(), "SELECT sum(rows), sum(bytes_on_disk) FROM system.parts WHERE active AND table = $1 AND database = currentDatabase()", table).Scan(&rows, &bytes); err != nil {
 			b.Fatal(err)
@@ -97,6 +99,16 @@ func newBenchDay(b *testing.B) *benchDay {
 		b.Logf("%s: %d rows of %.1f octets", table, rows, float64(bytes)/float64(rows))
 	}
 	return d
+}
+
+// calibrate gives every uplink a factor for each five minutes of the day.
+func (d *benchDay) calibrate(b *testing.B) {
+	b.Helper()
+	for router := range benchRouters {
+		d.exec(b, fmt.Sprintf(`INSERT INTO calibration (bucket, exporter_addr, if_index, direction, snmp_octets, flow_octets, flow_packets, sampling_rate, coverage, factor_raw, factor, status, final)
+SELECT toDateTime(%d, 'UTC') + toIntervalMinute(5 * number), IPv4ToIPv6(toIPv4(toUInt32(3221225985 + %[2]d))), 1000 * %[2]d + 1 + uplink, 'in', 1e9, 1e9, 1000, 1000, 1, 1.02, 1.02, 'applied', 1
+FROM numbers(288) ARRAY JOIN [0, 1] AS uplink`, d.from.Unix(), router))
+	}
 }
 
 func (d *benchDay) exec(b *testing.B, query string) {
