@@ -174,12 +174,12 @@ func calibrateWay(way store.Way, i store.Interface, intervals []calibration.Inte
 		}
 		samples = append(samples, s)
 		r := calibration.Calibrate(samples, options)
-		// What is multiplied are the octets of flows, without layer 2; the product is what SNMP counts.
+		// The factor kept is that of the octets of flows, without layer 2; the product is what SNMP counts.
 		whole := 1.0
 		if f.Octets > 0 {
 			whole = s.Flow / f.Octets
 		}
-		rows = append(rows, store.CalibrationRow{Way: way, Bucket: bucket, SNMPOctets: s.SNMP, FlowOctets: f.Octets, FlowOverhead: s.Flow - f.Octets, FlowEgress: s.Egress,
+		rows = append(rows, store.CalibrationRow{Way: way, Bucket: bucket, SNMPOctets: s.SNMP, FlowOctets: f.Octets, FlowOverhead: s.Flow - f.Octets, PerPacket: overhead, FlowEgress: s.Egress,
 			FlowPackets: s.Packets, SamplingRate: s.Rate, Coverage: r.Coverage, FactorRaw: r.FactorRaw * whole, Factor: r.Factor * whole,
 			Status: string(r.Status), Reason: r.Reason, Final: s.Final})
 	}

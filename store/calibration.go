@@ -25,6 +25,7 @@ type CalibrationRow struct {
 	SNMPOctets   float64 // negative: not known
 	FlowOctets   float64 // scaled by the sampling rate
 	FlowOverhead float64 // octets of layer 2 that the counters have and flows do not
+	PerPacket    float64 // octets of layer 2 of a packet, of which FlowOverhead are made
 	FlowEgress   float64 // the part of both metered at egress
 	FlowPackets  uint64  // sampled
 	SamplingRate uint32  // behind most of FlowOctets
@@ -112,7 +113,7 @@ func (s *Store) Calibration(ctx context.Context, q CalibrationQuery) ([]Calibrat
 	maps.Copy(parameters, today.parameters)
 	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(parameters), clickhouse.WithSettings(clickhouse.Settings{"max_execution_time": 60}))
 	rows, err := s.conn.Query(ctx, `
-SELECT toInt64(toUnixTimestamp(bucket)), exporter_addr, if_index, toString(direction), snmp_octets, flow_octets, flow_overhead, flow_egress, flow_packets, sampling_rate,
+SELECT toInt64(toUnixTimestamp(bucket)), exporter_addr, if_index, toString(direction), snmp_octets, flow_octets, flow_overhead, toFloat64(packet_overhead), flow_egress, flow_packets, sampling_rate,
     coverage, factor_raw, factor, toString(status), toString(reason), final
 FROM `+today.calibrationSource()+` WHERE `+where+` ORDER BY exporter_addr, if_index, direction, bucket`)
 	if err != nil {
@@ -123,7 +124,7 @@ FROM `+today.calibrationSource()+` WHERE `+where+` ORDER BY exporter_addr, if_in
 	for rows.Next() {
 		var r CalibrationRow
 		var final uint8
-		if err := rows.Scan(&r.Bucket, &r.Exporter, &r.IfIndex, &r.Direction, &r.SNMPOctets, &r.FlowOctets, &r.FlowOverhead, &r.FlowEgress, &r.FlowPackets, &r.SamplingRate,
+		if err := rows.Scan(&r.Bucket, &r.Exporter, &r.IfIndex, &r.Direction, &r.SNMPOctets, &r.FlowOctets, &r.FlowOverhead, &r.PerPacket, &r.FlowEgress, &r.FlowPackets, &r.SamplingRate,
 			&r.Coverage, &r.FactorRaw, &r.Factor, &r.Status, &r.Reason, &final); err != nil {
 			return nil, fmt.Errorf("read calibration: %w", err)
 		}
@@ -138,7 +139,7 @@ func (s *Store) InsertCalibration(ctx context.Context, all []CalibrationRow) err
 	if len(all) == 0 {
 		return nil
 	}
-	batch, err := s.conn.PrepareBatch(ctx, `INSERT INTO calibration (bucket, exporter_addr, if_index, direction, snmp_octets, flow_octets, flow_overhead, flow_egress, flow_packets,
+	batch, err := s.conn.PrepareBatch(ctx, `INSERT INTO calibration (bucket, exporter_addr, if_index, direction, snmp_octets, flow_octets, flow_overhead, packet_overhead, flow_egress, flow_packets,
 sampling_rate, coverage, factor_raw, factor, status, reason, final)`)
 	if err != nil {
 		return fmt.Errorf("insert calibration: %w", err)
@@ -148,7 +149,7 @@ sampling_rate, coverage, factor_raw, factor, status, reason, final)`)
 		if r.Final {
 			final = 1
 		}
-		if err := batch.Append(time.Unix(r.Bucket, 0).UTC(), netip.AddrFrom16(r.Exporter.As16()), r.IfIndex, r.Direction, r.SNMPOctets, r.FlowOctets, r.FlowOverhead, r.FlowEgress, r.FlowPackets,
+		if err := batch.Append(time.Unix(r.Bucket, 0).UTC(), netip.AddrFrom16(r.Exporter.As16()), r.IfIndex, r.Direction, r.SNMPOctets, r.FlowOctets, r.FlowOverhead, float32(r.PerPacket), r.FlowEgress, r.FlowPackets,
 			r.SamplingRate, r.Coverage, r.FactorRaw, r.Factor, r.Status, r.Reason, final); err != nil {
 			return fmt.Errorf("insert calibration: %w", err)
 		}

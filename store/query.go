@@ -211,7 +211,8 @@ func (q *query) rolled(selected, table, times, where string) string {
 //
 // A sampled packet of s octets stands for N·s with the variance N(N−1)·s² (each
 // packet is taken with the probability 1/N). bytes_sq, the sum of bytes²/packets
-// over flows, stands for the sum of s² over packets.
+// over flows, stands for the sum of s² over packets. Calibrated, a packet has l
+// octets of layer 2 more, and (s+l)² is s² + 2·l·s + l².
 func (q *query) estimated(columns []string) string {
 	rows := q.rows(columns)
 	selected := strings.Join(append(slices.Clone(columns), "at"), ", ")
@@ -223,8 +224,8 @@ func (q *query) estimated(columns []string) string {
 		return fmt.Sprintf(`SELECT %s, toFloat64(bytes * sampling_rate) AS octets, toFloat64(packets * sampling_rate) AS packets_estimated, flows,
     bytes_sq * sampling_rate * (sampling_rate - 1) AS variance, toFloat64(0) AS octets_calibrated, toFloat64(0) AS variance_calibrated FROM (%s)`, selected, rows)
 	}
-	return fmt.Sprintf(`SELECT %s, bytes * sampling_rate * if(scale_by > 0, scale_by, 1) AS octets, packets * sampling_rate * if(scale_by > 0, scale_by, 1) AS packets_estimated, flows,
-    bytes_sq * sampling_rate * (sampling_rate - 1) * if(scale_by > 0, scale_by * scale_by, 1) AS variance,
+	return fmt.Sprintf(`SELECT %s, (bytes + packets * add_to_packet) * sampling_rate * if(scale_by > 0, scale_by, 1) AS octets, packets * sampling_rate * if(scale_by > 0, scale_by, 1) AS packets_estimated, flows,
+    (bytes_sq + add_to_packet * (2 * bytes + packets * add_to_packet)) * sampling_rate * (sampling_rate - 1) * if(scale_by > 0, scale_by * scale_by, 1) AS variance,
     if(scale_by > 0, octets, 0) AS octets_calibrated, if(scale_by > 0, variance, 0) AS variance_calibrated
 FROM (%s) AS part LEFT JOIN (%s) AS factors
 ON part.exporter_addr = factors.factor_exporter AND part.%s = factors.factor_interface AND intDiv(part.at, %[5]d) * %[5]d = factors.factor_at`,

@@ -32,11 +32,14 @@ func (q *query) factorsWhere() string {
 	return where
 }
 
-// factors returns a query of the factor of each interface and time. Over several
-// buckets of calibration it is their mean, weighted by what it is applied to.
+// factors returns a query of the factor of each interface and time, and of the octets
+// of layer 2 that it adds to a packet before: what is counted of small packets is
+// more of that. Over several buckets of calibration both are means, weighted by what
+// they are applied to.
 func (q *query) factors() string {
 	return fmt.Sprintf(`SELECT exporter_addr AS factor_exporter, if_index AS factor_interface, intDiv(toInt64(toUnixTimestamp(bucket)), %[1]d) * %[1]d AS factor_at,
-    if(sum(flow_octets) > 0, sum(factor * flow_octets) / sum(flow_octets), avg(factor)) AS scale_by
+    if(sum(flow_octets) > 0, sum(factor * flow_octets) / sum(flow_octets + flow_overhead), avg(factor)) AS scale_by,
+    if(sum(flow_octets) > 0, sum(packet_overhead * flow_octets) / sum(flow_octets), avg(packet_overhead)) AS add_to_packet
 FROM %[3]s WHERE %[2]s GROUP BY factor_exporter, factor_interface, factor_at`, q.factorBucket(), q.factorsWhere(), q.calibrationSource())
 }
 

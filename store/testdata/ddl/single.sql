@@ -425,12 +425,13 @@ CREATE TABLE IF NOT EXISTS calibration (
     snmp_octets Float64, -- interpolated to the bucket's edges
     flow_octets Float64, -- scaled by the sampling rate
     flow_overhead Float64, -- octets of layer 2 that the counters have and flows do not
+    packet_overhead Float32, -- of those, octets a packet
     flow_egress Float64, -- the part of both that was metered at egress
     flow_packets UInt64, -- sampled
     sampling_rate UInt32, -- behind most of flow_octets
     coverage Float64, -- (flow_octets + flow_overhead) / snmp_octets
     factor_raw Float64, -- snmp_octets / flow_octets
-    factor Float64, -- smoothed; to multiply bytes * sampling_rate by; 0 where nothing is known
+    factor Float64, -- smoothed; to multiply the sum of bytes * sampling_rate by; 0 where nothing is known
     status Enum8('none' = 0, 'applied' = 1, 'amber' = 2, 'refused' = 3),
     reason LowCardinality(String),
     final UInt8,
