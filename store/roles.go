@@ -44,6 +44,7 @@ const (
 // Passing is what the traffic of an interface tells.
 type Passing struct {
 	Far, Near uint64 // networks whose traffic enters, and those it goes to
+	ByAddress bool   // they are prefixes: the flows of the exporter have no AS numbers
 	In, Out   Mix
 }
 
@@ -71,6 +72,9 @@ FROM `+from+ways+` GROUP BY exporter_addr, if_index ORDER BY octets DESC`, func(
 	})
 	if err != nil {
 		return nil, fmt.Errorf("count the networks behind interfaces: %w", err)
+	}
+	if err := s.countPrefixes(ctx, q, of); err != nil {
+		return nil, fmt.Errorf("count the prefixes behind interfaces: %w", err)
 	}
 	err = s.ask(ctx, q, `SELECT exporter_addr, if_index, entering, toUInt32(cityHash64(src_as, dst_as) % `+strconv.Itoa(mixCells)+`) AS cell_number, sum(toFloat64(bytes) * sampling_rate)
 FROM `+from+ways+` AND (src_as != 0 OR dst_as != 0) AND (exporter_addr, if_index) IN (
@@ -125,6 +129,10 @@ func GuessRoles(of map[Way]*Passing) map[Way]string {
 	for way, p := range of {
 		switch {
 		case roles[way] != "":
+		case p.ByAddress:
+			if role := roleByPrefixes(p.Far, p.Near, most[way.Exporter]); role != "" {
+				roles[way] = role
+			}
 		case p.Far >= manyNetworks && 4*p.Far >= 3*most[way.Exporter]:
 			roles[way] = "uplink"
 		case p.Far > fewNetworks:
