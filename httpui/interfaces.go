@@ -36,6 +36,7 @@ type interfaceAnswer struct {
 	IfAlias      string     `json:"if_alias"` // the device's own
 	SpeedBps     uint64     `json:"speed_bps"`
 	OperStatus   string     `json:"oper_status"`
+	OperSince    int64      `json:"oper_since"` // Unix seconds, 0: not known
 
 	Role             string `json:"role"`
 	SuggestedRole    string `json:"suggested_role"`
@@ -135,7 +136,7 @@ func (s *Server) describe(i store.Interface) interfaceAnswer {
 	seen, role := s.deps.Seen(i.Exporter, i.IfIndex)
 	a := interfaceAnswer{Exporter: i.Exporter, IfIndex: i.IfIndex, Name: i.Name, Description: i.Description, IfName: i.IfName, IfAlias: i.IfAlias,
 		SpeedBps: i.Speed, Role: i.Edit.Role, SuggestedRole: role, SuggestedSampled: seen.SamplingRate > 1, SamplingRate: seen.SamplingRate,
-		RateOverride: i.Edit.SamplingRate, Overhead: snmp.Overhead(i), OverheadIsSet: i.Edit.Overhead >= 0, Force: i.Edit.Force, Offered: i.Description != ""}
+		RateOverride: i.Edit.SamplingRate, OperSince: i.OperSince, Overhead: snmp.Overhead(i), OverheadIsSet: i.Edit.Overhead >= 0, Force: i.Edit.Force, Offered: i.Description != ""}
 	if int(i.OperStatus) < len(operStatuses) {
 		a.OperStatus = operStatuses[i.OperStatus]
 	}

@@ -29,6 +29,7 @@ type fakeAgent struct {
 	twist      func(answer *gosnmp.SnmpPacket) // changes an answer
 	garble     func(answer []byte) []byte      // and its octets
 	elsewhere  bool                            // answers come from another port
+	lastChange uint32                          // of all interfaces
 	host       string                          // where it listens; "": 127.0.0.1
 
 	mu     sync.Mutex    // for values, which tests change
@@ -120,6 +121,7 @@ func (f *fakeAgent) fill() {
 			set(ifXEntry+column+"."+index, gosnmp.Counter64, uint64(i)<<30)
 		}
 		set(ifEntry+".7."+index, gosnmp.Integer, 1)
+		set(ifEntry+".9."+index, gosnmp.TimeTicks, f.lastChange)
 		set(ifEntry+".13."+index, gosnmp.Counter32, uint32(i))
 		set(ifEntry+".19."+index, gosnmp.Counter32, uint32(i))
 		set(ifXEntry+".19."+index, gosnmp.TimeTicks, uint32(0))

@@ -38,7 +38,7 @@ func TestHostileAgents(t *testing.T) {
 		"another address":     {agent: &fakeAgent{interfaces: 3, elsewhere: true}, walk: "another of its addresses", read: "another of its addresses"},
 		"garbage":             {agent: &fakeAgent{interfaces: 3, garble: func(b []byte) []byte { return []byte(strings.Repeat("\xff", len(b))) }}, walk: "ask the agent", read: "ask the agent"},
 		"nothing":             {agent: &fakeAgent{interfaces: 3, garble: func([]byte) []byte { return nil }}, walk: "agent", read: "agent"},
-		"no variables":        {agent: &fakeAgent{interfaces: 3, twist: func(a *gosnmp.SnmpPacket) { a.Variables = a.Variables[:1] }}, walk: "1 of 9 values", read: "1 of 13 values"},
+		"no variables":        {agent: &fakeAgent{interfaces: 3, twist: func(a *gosnmp.SnmpPacket) { a.Variables = a.Variables[:1] }}, walk: "1 of 10 values", read: "1 of 13 values"},
 		"no sysUpTime":        {agent: &fakeAgent{interfaces: 3, twist: func(a *gosnmp.SnmpPacket) { a.Variables[0].Name = ".1.3.6.1.2.1.1.4.0" }}, walk: "sysUpTime", read: "sysUpTime"},
 		"sysUpTime is a text": {agent: &fakeAgent{interfaces: 3, twist: func(a *gosnmp.SnmpPacket) { a.Variables[0].Type, a.Variables[0].Value = gosnmp.OctetString, "long" }}, walk: "sysUpTime", read: "sysUpTime"},
 		"OIDs stand still":    {agent: &fakeAgent{interfaces: 100, stuck: true}, walk: errNoProgress.Error(), found: 25, has: 3},

@@ -27,6 +27,7 @@ type Interface struct {
 	Speed       uint64 // bits/s, 0 if not told
 	AdminStatus uint8  // 1 up, 2 down, 3 testing
 	OperStatus  uint8  // 1 up, 2 down, see ifOperStatus
+	OperSince   int64  // Unix seconds, since when it is that, by ifLastChange; 0: not known, or since the agent started
 }
 
 // Counters are the counters of an interface at one time.
@@ -59,6 +60,7 @@ var interfaceColumns = []string{
 	ifXEntry + ".1",  // ifName
 	ifXEntry + ".15", // ifHighSpeed, Mb/s
 	ifXEntry + ".18", // ifAlias
+	ifEntry + ".9",   // ifLastChange
 }
 
 var counterColumns = []string{
@@ -112,6 +114,9 @@ func (s *session) interfaces(ctx context.Context) (all []Interface, more bool, e
 	more, err = s.table(ctx, interfaceColumns, nil, func(r row) {
 		i := Interface{IfIndex: r.index, Name: toText(r.values[5]), Description: toText(r.values[7]), Type: uint32(toUint(r.values[1])),
 			Speed: 1_000_000 * min(toUint(r.values[6]), math.MaxUint32), AdminStatus: uint8(toUint(r.values[3])), OperStatus: uint8(toUint(r.values[4]))}
+		if changed := 10 * toUint(r.values[8]); changed > 0 && changed <= r.sys.uptimeMs {
+			i.OperSince = (r.sys.atMs - int64(r.sys.uptimeMs-changed)) / 1000
+		}
 		if i.Name == "" {
 			i.Name = toText(r.values[0])
 		}

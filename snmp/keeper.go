@@ -62,7 +62,7 @@ func NewKeeper(s *store.Store, names func(context.Context) ([]netflow.ExporterNa
 func (k *Keeper) Discovered(ctx context.Context, exporter netip.Addr, system System, interfaces []Interface) error {
 	found := make([]store.Interface, 0, len(interfaces))
 	for _, i := range interfaces {
-		found = append(found, store.Interface{IfIndex: i.IfIndex, IfName: i.Name, IfAlias: i.Description, Type: i.Type, Speed: i.Speed, AdminStatus: i.AdminStatus, OperStatus: i.OperStatus})
+		found = append(found, store.Interface{IfIndex: i.IfIndex, IfName: i.Name, IfAlias: i.Description, Type: i.Type, Speed: i.Speed, AdminStatus: i.AdminStatus, OperStatus: i.OperStatus, OperSince: i.OperSince})
 	}
 	since := system.Restarted
 	if since.IsZero() {

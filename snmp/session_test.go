@@ -56,6 +56,23 @@ func TestTablesOfAllKindsOfAgents(t *testing.T) {
 	}
 }
 
+// What an agent says in its own time is told in ours.
+func TestInterfacesTellSinceWhen(t *testing.T) {
+	for lastChange, ago := range map[uint32]int64{0: 0, 500: 15, 99_999: 0} { // hundredths of a second; a time to come is none
+		agent := &fakeAgent{interfaces: 1, lastChange: lastChange}
+		agent.uptime.Store(1900) // 20 s when it answers
+		agent.start(t)
+		found, _, err := agent.session(t).interfaces(t.Context())
+		if err != nil || len(found) != 1 {
+			t.Fatalf("%+v: %v", found, err)
+		}
+		since := found[0].OperSince
+		if late := time.Now().Unix() - since - ago; ago == 0 && since != 0 || ago > 0 && (late < 0 || late > 30) {
+			t.Errorf("since %d, %d s late", since, late)
+		}
+	}
+}
+
 func TestFewInterfacesOfManyTakeFewQuestions(t *testing.T) {
 	agent := &fakeAgent{interfaces: 3000}
 	agent.start(t)

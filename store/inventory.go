@@ -25,6 +25,7 @@ type Interface struct {
 	Speed       uint64 // bits/s, 0 if not known
 	AdminStatus uint8
 	OperStatus  uint8 // 1 up, 0 not known
+	OperSince   int64 // Unix seconds, since when; 0 not known
 
 	gone bool // it has another ifIndex now
 
@@ -64,7 +65,11 @@ func (i *Interface) settle() {
 	}
 }
 
-const maxInterfaces = 200_000
+const (
+	maxInterfaces = 200_000
+	// operSlack is by how many seconds two readings of one time may differ.
+	operSlack = 30
+)
 
 // Interfaces returns the interfaces of an exporter, or of all for the zero
 // address, by exporter and ifIndex.
@@ -80,7 +85,7 @@ func (s *Store) allInterfaces(ctx context.Context, exporter netip.Addr) ([]Inter
 		where, parameters = "WHERE exporter_addr = toIPv6({exporter:String})", clickhouse.Parameters{"exporter": netip.AddrFrom16(exporter.As16()).String()}
 	}
 	rows, err := s.conn.Query(clickhouse.Context(limited(ctx), clickhouse.WithParameters(parameters)), `
-SELECT i.exporter_addr, i.if_index, i.if_name, i.if_alias, i.if_type, i.speed, i.admin_status, i.oper_status,
+SELECT i.exporter_addr, i.if_index, i.if_name, i.if_alias, i.if_type, i.speed, i.admin_status, i.oper_status, toInt64(toUnixTimestamp(i.oper_since)),
     e.name, e.description, e.role, if(e.if_key = '', toInt32(-1), e.overhead), if(e.if_key = '', toInt8(-1), e.sampled), e.sampling_rate, e.force, toUInt8((i.exporter_addr, i.if_index) IN (`+leftIfIndexes+`))
 FROM (SELECT *, if(if_name = '', concat('#', toString(if_index)), if_name) AS if_key FROM interfaces FINAL `+where+`) AS i
 LEFT JOIN (SELECT * FROM interface_edits FINAL `+where+`) AS e ON i.exporter_addr = e.exporter_addr AND i.if_key = e.if_key
@@ -93,7 +98,7 @@ ORDER BY i.exporter_addr, i.if_index LIMIT `+strconv.Itoa(maxInterfaces))
 	for rows.Next() {
 		var i Interface
 		var force, gone uint8
-		if err := rows.Scan(&i.Exporter, &i.IfIndex, &i.IfName, &i.IfAlias, &i.Type, &i.Speed, &i.AdminStatus, &i.OperStatus,
+		if err := rows.Scan(&i.Exporter, &i.IfIndex, &i.IfName, &i.IfAlias, &i.Type, &i.Speed, &i.AdminStatus, &i.OperStatus, &i.OperSince,
 			&i.Edit.Name, &i.Edit.Description, &i.Edit.Role, &i.Edit.Overhead, &i.Edit.Sampled, &i.Edit.SamplingRate, &force, &gone); err != nil {
 			return nil, fmt.Errorf("read interfaces: %w", err)
 		}
@@ -136,6 +141,9 @@ func (s *Store) SaveInterfaces(ctx context.Context, exporter netip.Addr, found [
 			i.Edit = edit
 		}
 		i.settle()
+		if late := i.OperSince - old.OperSince; -operSlack < late && late < operSlack { // as far as the agent's clock tells
+			i.OperSince = old.OperSince
+		}
 		if !existed || old != i {
 			changed = append(changed, i)
 		}
@@ -188,12 +196,12 @@ func (s *Store) insertInterfaces(ctx context.Context, changed []Interface) error
 	if len(changed) == 0 {
 		return nil
 	}
-	batch, err := s.conn.PrepareBatch(ctx, "INSERT INTO interfaces (exporter_addr, if_index, name, description, if_name, if_alias, if_type, speed, admin_status, oper_status)")
+	batch, err := s.conn.PrepareBatch(ctx, "INSERT INTO interfaces (exporter_addr, if_index, name, description, if_name, if_alias, if_type, speed, admin_status, oper_status, oper_since)")
 	if err != nil {
 		return fmt.Errorf("insert interfaces: %w", err)
 	}
 	for _, i := range changed {
-		if err := batch.Append(netip.AddrFrom16(i.Exporter.As16()), i.IfIndex, i.Name, i.Description, i.IfName, i.IfAlias, i.Type, i.Speed, i.AdminStatus, i.OperStatus); err != nil {
+		if err := batch.Append(netip.AddrFrom16(i.Exporter.As16()), i.IfIndex, i.Name, i.Description, i.IfName, i.IfAlias, i.Type, i.Speed, i.AdminStatus, i.OperStatus, time.Unix(i.OperSince, 0).UTC()); err != nil {
 			return fmt.Errorf("insert interfaces: %w", err)
 		}
 	}

@@ -66,11 +66,13 @@ func TestInventory(t *testing.T) {
 		t.Errorf("%v %v", roles, err)
 	}
 
+	since, walks := now.Unix()-86_400, int64(0)
 	walk := func(names ...string) {
 		t.Helper()
 		var found []Interface
+		walks++
 		for i, name := range names {
-			found = append(found, Interface{IfIndex: uint32(i + 1), IfName: name, IfAlias: "about " + name, Speed: 1e10, OperStatus: 1})
+			found = append(found, Interface{IfIndex: uint32(i + 1), IfName: name, IfAlias: "about " + name, Speed: 1e10, OperStatus: 1, OperSince: since + walks})
 		}
 		if err := s.SaveInterfaces(ctx, edge, found, time.Now()); err != nil {
 			t.Fatal(err)
@@ -103,6 +105,9 @@ func TestInventory(t *testing.T) {
 	expect("edited", shown(), "Transit A about xe-0 uplink", "xe-1 about xe-1 ")
 	walk("xe-0", "xe-1")
 	expect("found again", shown(), "Transit A about xe-0 uplink", "xe-1 about xe-1 ")
+	if all, _ = s.Interfaces(ctx, edge); all[1].OperSince != since+1 { // what an agent's clock is late is no change
+		t.Errorf("since %d", all[1].OperSince-since)
+	}
 	if all, _ = s.Interfaces(ctx, edge); all[0].Edit != (InterfaceEdit{Name: "Transit A", Role: "uplink", Overhead: 22, Sampled: 1, SamplingRate: 2000, Force: true}) {
 		t.Errorf("%+v", all[0])
 	}

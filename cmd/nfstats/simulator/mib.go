@@ -89,7 +89,7 @@ func (r *Router) objects(s Snapshot) []object {
 	add(gosnmp.Integer, len(s.Interfaces), 2, 1, 0)
 	for _, i := range s.Interfaces {
 		column := func(number uint32, kind gosnmp.Asn1BER, data any) { add(kind, data, 2, 2, 1, number, i.Index) }
-		ifTable(i, column)
+		ifTable(i, s.Uptime, column)
 		if s.Bits == 64 {
 			column = func(number uint32, kind gosnmp.Asn1BER, data any) { add(kind, data, 31, 1, 1, 1, number, i.Index) }
 			ifXTable(i, column)
@@ -102,7 +102,10 @@ func (r *Router) objects(s Snapshot) []object {
 	return all
 }
 
-func ifTable(i InterfaceSnapshot, column func(uint32, gosnmp.Asn1BER, any)) {
+// comesUp is how long after a router starts its interfaces come up.
+const comesUp = 40 * time.Second
+
+func ifTable(i InterfaceSnapshot, uptime time.Duration, column func(uint32, gosnmp.Asn1BER, any)) {
 	column(1, gosnmp.Integer, int(i.Index))
 	column(2, gosnmp.OctetString, i.Name)
 	column(3, gosnmp.Integer, int(i.Type))
@@ -110,12 +113,12 @@ func ifTable(i InterfaceSnapshot, column func(uint32, gosnmp.Asn1BER, any)) {
 	column(5, gosnmp.Gauge32, uint32(min(i.Speed, speed32)))
 	column(6, gosnmp.OctetString, []byte{0x02, 0, 0, 0, byte(i.Index >> 8), byte(i.Index)}) // locally administered
 	column(7, gosnmp.Integer, 1)                                                            // up
-	operational := 2                                                                        // down
+	operational, since := 2, time.Duration(0)                                               // down since the start
 	if i.Active {
-		operational = 1
+		operational, since = 1, min(comesUp, uptime)
 	}
 	column(8, gosnmp.Integer, operational)
-	column(9, gosnmp.TimeTicks, uint32(0))
+	column(9, gosnmp.TimeTicks, ticks(since))
 	column(10, gosnmp.Counter32, uint32(i.InOctets))
 	column(11, gosnmp.Counter32, uint32(i.InPackets))
 	column(13, gosnmp.Counter32, uint32(i.InDiscards))

@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS interfaces ON CLUSTER 'prod' (
     speed UInt64, -- bits/s
     admin_status UInt8,
     oper_status UInt8, -- 1 up, 0 not known
+    oper_since DateTime('UTC'), -- by ifLastChange, 0 not known
     updated_at DateTime64(3, 'UTC') DEFAULT now64(3)
 ) ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/nfstats/interfaces', '{shard}-{replica}', updated_at) ORDER BY (exporter_addr, if_index);
 

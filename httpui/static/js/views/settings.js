@@ -1,7 +1,7 @@
 // Settings: hosts with their SNMP access, interfaces.
 import { h, icon } from '../dom.js';
 import { get, send } from '../api.js';
-import { ago } from '../format.js';
+import { ago, spell } from '../format.js';
 import { offered } from '../parts/offered.js';
 import { panel, panels } from '../parts/panel.js';
 import { confirm, editInterface, form } from '../parts/edit.js';
@@ -85,7 +85,7 @@ function interfaceTable(page, list, title) {
   const tick = (i) => h('input', { type: 'checkbox', disabled: !page.admin, checked: i.sampled ?? i.suggested_sampled, 'aria-label': `${i.name || i.if_index} is sampled`, onchange: (e) => send('PATCH', `interfaces/${encodeURIComponent(i.exporter)}/${i.if_index}`, { sampled: e.target.checked }).then(() => toast('Saved'), (error) => { e.target.checked = !e.target.checked; toast(error.message); }) });
   return table(title, [
     { name: 'Interface', cell: (i) => keyCell(i.name || `Interface ${i.if_index}`, { note: `ifIndex ${i.if_index}` }), by: (i) => i.name }, { name: 'Description', left: true, cell: (i) => i.description || '–', by: (i) => i.description },
-    { name: 'Host', left: true, cell: (i) => i.exporter_name || i.exporter, by: (i) => i.exporter_name || i.exporter }, { name: 'State', left: true, cell: (i) => i.oper_status || '–', by: (i) => i.oper_status },
+    { name: 'Host', left: true, cell: (i) => i.exporter_name || i.exporter, by: (i) => i.exporter_name || i.exporter }, { name: 'State', left: true, cell: (i) => h('span', { title: i.oper_since ? `${i.oper_status} for ${spell(Date.now() / 1000 - i.oper_since)}` : '' }, i.oper_status || '–'), by: (i) => i.oper_status },
     { name: 'Role', left: true, cell: (i) => i.role || (i.suggested_role ? `${i.suggested_role}?` : '–'), by: (i) => i.role }, { name: 'Sampled', cell: tick, by: (i) => Number(i.sampled ?? i.suggested_sampled) },
     { name: 'Rate', cell: (i) => (i.sampling_rate_override ? `1:${i.sampling_rate_override} (set)` : i.sampling_rate ? `1:${i.sampling_rate}` : '–'), by: (i) => i.sampling_rate },
     { name: 'Edit', cell: (i) => page.admin && h('button.btn.icon.quiet', { 'aria-label': `Edit ${i.name || i.if_index}`, onclick: () => editInterface(i, page.refresh) }, icon('pencil')) },
