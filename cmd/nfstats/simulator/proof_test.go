@@ -138,9 +138,10 @@ func (p *proof) poll(r *Router) {
 	}
 	for n, i := range s.Interfaces {
 		reading := calibration.Reading{AtMs: s.Time.UnixMilli(), UptimeMs: uint64(s.Uptime.Milliseconds()), InOctets: i.InOctets, OutOctets: i.OutOctets,
-			Discontinuity: ticks(i.Discontinuity), CounterBits: 64}
+			InPackets: i.InPackets, OutPackets: i.OutPackets, Name: i.Name, Discontinuity: ticks(i.Discontinuity), CounterBits: 64}
 		if r.faults.Counter32 {
 			reading.InOctets, reading.OutOctets, reading.CounterBits = uint64(uint32(i.InOctets)), uint64(uint32(i.OutOctets)), 32
+			reading.InPackets, reading.OutPackets = uint64(uint32(i.InPackets)), uint64(uint32(i.OutPackets))
 		}
 		for _, out := range []bool{false, true} {
 			w := way{r.Name(), i.Index, out}
