@@ -32,6 +32,13 @@ const goneIfIndex = 1 << 31
 type Identities struct {
 	renumbered []renumbered            // by exporter and time
 	gone       map[netip.Addr][]string // ifNames, in the order of their numbers
+	numbers    map[goneName]uint32     // the same the other way round
+}
+
+// goneName is the ifName of an interface that is gone.
+type goneName struct {
+	exporter netip.Addr
+	name     string
 }
 
 // renumbered is what ifIndexes of an exporter were for some time.
@@ -39,6 +46,10 @@ type renumbered struct {
 	exporter netip.Addr
 	from, to int64 // Unix seconds, half open
 	was, is  []uint32
+}
+
+func newIdentities() *Identities {
+	return &Identities{gone: map[netip.Addr][]string{}, numbers: map[goneName]uint32{}}
 }
 
 // Current returns what the interface is today that had an ifIndex at a time,
@@ -72,7 +83,7 @@ const maxRenumbered = 25_000
 // leaves out the older renumberings of each device: as many as fit.
 func (ids *Identities) within(from, to int64) *Identities {
 	for most := maxPeriods; ; most-- {
-		some := &Identities{gone: ids.gone}
+		some := &Identities{gone: ids.gone, numbers: ids.numbers}
 		sum, periods := 0, 0
 		for i := len(ids.renumbered) - 1; i >= 0; i-- { // from the newest of each device
 			r := ids.renumbered[i]
@@ -102,8 +113,8 @@ func (ids *Identities) name(exporter netip.Addr, number uint32) string {
 
 // number returns the number of an interface that is gone.
 func (ids *Identities) number(exporter netip.Addr, name string) (uint32, bool) {
-	i := slices.Index(ids.gone[exporter], name)
-	return goneIfIndex + uint32(max(i, 0)), i >= 0
+	number, found := ids.numbers[goneName{exporter, name}]
+	return number, found
 }
 
 // named is an ifName that an ifIndex had from a time on.
@@ -176,6 +187,7 @@ func (ids *Identities) today(exporter netip.Addr, names map[uint32][]named, plac
 	if !known {
 		number = goneIfIndex + uint32(len(ids.gone[exporter]))
 		ids.gone[exporter] = append(ids.gone[exporter], name)
+		ids.numbers[goneName{exporter, name}] = number
 	}
 	return number
 }
@@ -232,7 +244,7 @@ func readIdentities(rows driver.Rows) (*Identities, error) {
 		}
 		all[exporter][index] = append(all[exporter][index], n)
 	}
-	found := &Identities{gone: map[netip.Addr][]string{}}
+	found := newIdentities()
 	for _, exporter := range slices.SortedFunc(maps.Keys(all), netip.Addr.Compare) {
 		found.follow(exporter, all[exporter])
 	}

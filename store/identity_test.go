@@ -44,7 +44,7 @@ func TestIdentities(t *testing.T) {
 		"one got another name":      {since(always("a", "b", "c"), 100, "A", "b", "c"), 50, []uint32{1, 2, 3}},
 		"names that are not single": {since(always("a", "a", "c"), 100, "c", "a", "a"), 50, []uint32{1, 2, 1}},
 	} {
-		ids := Identities{gone: map[netip.Addr][]string{}}
+		ids := newIdentities()
 		ids.follow(edge, tc.names)
 		var got []uint32
 		for i := range uint32(3) {
@@ -258,5 +258,21 @@ SELECT toDateTime($1, 'UTC') - 60 * (number % 1440), toIPv6(concat('192.168.', t
 		if err != nil || shares.Total.Values == 0 || shares.Total.Values > 25_000 {
 			t.Fatalf("%d hours: %+v %v", hours, shares, err)
 		}
+	}
+}
+
+// Of a device with tens of thousands of interfaces that come and go, such as one that
+// ends subscribers' sessions, it takes no longer than others by interface.
+func BenchmarkIdentitiesOfManyInterfaces(b *testing.B) {
+	const n = 20_000
+	names := map[uint32][]named{}
+	for i := range uint32(n) { // each half of the names moves to where the other was, which is gone
+		for period := range int64(4) {
+			names[i+1] = append(names[i+1], named{from: period * 3600, name: fmt.Sprintf("ppp%d", int64(i)+period*n/2)})
+		}
+	}
+	for b.Loop() {
+		ids := newIdentities()
+		ids.follow(edge, names)
 	}
 }
