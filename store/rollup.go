@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,32 +17,38 @@ const rollupKey = "exporter_addr, in_if, out_if, src_as, dst_as, etype, proto, f
 // that it takes.
 const maxRolledFlows = 4_000_000
 
-// What waits is rolled up in windows of whole minutes, because an insert costs its
-// tens of milliseconds however few flows it has: at most windowMinutes of them, and
-// no more than windowFlows flows where a minute has fewer. Charts wait while a
-// window is on its way.
+// What waits is rolled up in windows of whole slices: at most windowLength, and no
+// more than windowFlows flows where a slice has fewer. Charts wait while a window is
+// on its way.
+//
+// An insert costs its tens of milliseconds however few flows it has, so a window
+// ends with a minute, unless earlyFlows wait: charts spread all that wait anew each
+// time, at about 0.3 µs a flow.
 const (
-	windowMinutes = 60
-	windowFlows   = 500_000
+	rollupSlice  = 10 * time.Second
+	windowLength = time.Hour
+	windowFlows  = 500_000
+	earlyFlows   = 100_000
 )
 
-// rollupInterval is the time between two looks whether a minute is over.
+// rollupInterval is the time between two looks whether a slice is over.
 const rollupInterval = time.Second
 
 // Rollups fills flows_1m, and through its materialized view flows_1h, from the
 // flows that one collector receives.
 //
-// A reception minute is rolled up as a whole, once it is over and everything
-// received in it is stored; several that wait are rolled up together. Each such
-// window has deduplication tokens of its own and is written down before it starts:
-// a crash at any point leaves neither gap nor double, because the same window is
-// rolled up again and ClickHouse drops what it has. The flows of a minute lived in
-// earlier ones too; their rows are added there.
+// A reception minute, or a slice of it where there are many flows, is rolled up as a
+// whole, once it is over and everything received in it is stored; several that wait
+// are rolled up together. Each such window has deduplication tokens of its own and is
+// written down before it starts: a crash at any point leaves neither gap nor double,
+// because the same window is rolled up again and ClickHouse drops what it has. The
+// flows of a minute lived in earlier ones too; their rows are added there.
 type Rollups struct {
 	store       *Store
 	collector   string
 	storedUntil func() time.Time
 	logger      *zap.Logger
+	doneUntil   time.Time // nothing before it is left to do
 }
 
 // NewRollups makes the rollups of a collector; Run keeps them. storedUntil
@@ -54,7 +61,7 @@ func NewRollups(s *Store, collector string, storedUntil func() time.Time) *Rollu
 	return &Rollups{store: s, collector: collector, storedUntil: storedUntil, logger: s.logger.Named("rollups")}
 }
 
-// Run rolls up every minute that is over, until ctx ends. What ClickHouse does
+// Run rolls up what is received, until ctx ends. What ClickHouse does
 // not take is tried again.
 func (r *Rollups) Run(ctx context.Context) error {
 	wait := rollupInterval
@@ -79,18 +86,19 @@ func (r *Rollups) Run(ctx context.Context) error {
 	}
 }
 
-// A window is a number of whole reception minutes that are rolled up together.
+// A window is some time of reception, whole slices, that is rolled up together.
 type window struct {
 	from    time.Time
-	minutes uint8
+	seconds uint16
 }
 
-func (w window) to() time.Time { return w.from.Add(time.Duration(w.minutes) * time.Minute) }
+func (w window) to() time.Time { return w.from.Add(time.Duration(w.seconds) * time.Second) }
 
-// CatchUp rolls up every minute that is over and not rolled up.
+// CatchUp rolls up every minute that is over and not rolled up, and slices of the
+// one that runs where many flows wait.
 func (r *Rollups) CatchUp(ctx context.Context) error {
-	until := r.storedUntil().Truncate(time.Minute)
-	if until.Unix() <= 0 {
+	until := r.storedUntil().Truncate(rollupSlice)
+	if until.Unix() <= 0 || until.Equal(r.doneUntil) {
 		return nil
 	}
 	w, err := r.progress(ctx)
@@ -98,68 +106,89 @@ func (r *Rollups) CatchUp(ctx context.Context) error {
 		return err
 	}
 	for w.from.Before(until) && ctx.Err() == nil {
-		if w.minutes == 0 { // else the window at hand may be half rolled up
-			if w, err = r.nextWindow(ctx, w.from, until); err != nil {
+		if w.seconds == 0 { // else the window at hand may be half rolled up
+			before := w.from
+			if w, err = r.nextWindow(ctx, before, until); err != nil {
 				return err
 			}
-			if w.minutes == 0 {
-				return r.record(ctx, w)
+			if w.seconds == 0 {
+				if w.from.After(before) {
+					err = r.record(ctx, w)
+				}
+				break
 			}
 		}
 		if err := r.rollUp(ctx, w); err != nil {
-			return fmt.Errorf("roll up %d minutes from %s: %w", w.minutes, w.from.UTC().Format("2006-01-02 15:04"), err)
+			return fmt.Errorf("roll up %d seconds from %s: %w", w.seconds, w.from.UTC().Format(time.DateTime), err)
 		}
 		w = window{from: w.to()}
 	}
-	return ctx.Err()
+	if err == nil && ctx.Err() == nil {
+		r.doneUntil = until
+	}
+	return errors.Join(err, ctx.Err())
 }
 
-// progress returns the window that is on its way; without minutes, from is the
+// progress returns the window that is on its way; without seconds, from is the
 // time up to which the collector's flows are rolled up. A new collector starts
 // with its oldest flow.
 func (r *Rollups) progress(ctx context.Context) (w window, err error) {
 	const query = `SELECT toDateTime(intDiv(max(version), 2), 'UTC'), argMax(rolling, version) FROM rollups WHERE collector = {collector:String} AND source = ''`
-	if err := r.store.conn.QueryRow(r.bound(ctx, nil), query).Scan(&w.from, &w.minutes); err != nil {
+	if err := r.store.conn.QueryRow(r.bound(ctx, nil), query).Scan(&w.from, &w.seconds); err != nil {
 		return window{}, fmt.Errorf("read how far flows are rolled up: %w", err)
 	}
 	return w, nil
 }
 
-// nextWindow returns the next minutes from at on that have flows, all of them
-// before until; without minutes there are none, and from is until.
+// nextWindow returns the next slices from at on that have flows, all of them before
+// until. Without seconds there is nothing to roll up yet, and nothing before from.
 func (r *Rollups) nextWindow(ctx context.Context, at, until time.Time) (window, error) {
 	const where = ` FROM flows WHERE time_received >= toDateTime64({at:Int64}, 3, 'UTC') AND time_received < toDateTime64({until:Int64}, 3, 'UTC') AND collector = {collector:String} AND source = ''`
 	within := func(from, to time.Time) context.Context {
 		return r.bound(ctx, clickhouse.Parameters{"at": fmt.Sprint(from.Unix()), "until": fmt.Sprint(to.Unix())})
 	}
+	minuteOver := until.Truncate(time.Minute)
 	var first []time.Time
 	const oldest = "SELECT groupArray(minute) FROM (SELECT toStartOfMinute(time_received) AS minute" + where + " ORDER BY toStartOfMinute(time_received) LIMIT 1)"
 	if err := r.store.conn.QueryRow(within(at, until), oldest).Scan(&first); err != nil {
 		return window{}, fmt.Errorf("look for flows to roll up: %w", err)
 	}
 	if len(first) == 0 {
-		return window{from: until}, nil
+		return window{from: minuteOver}, nil
 	}
-	w := window{from: first[0], minutes: 1}
-	end := first[0].Add(windowMinutes * time.Minute)
+	begin := first[0]
+	if begin.Before(at) {
+		begin = at
+	}
+	end := begin.Add(windowLength)
 	if end.After(until) {
 		end = until
 	}
-	rows, err := r.store.conn.Query(within(w.from, end), "SELECT toStartOfMinute(time_received) AS minute, count()"+where+" GROUP BY minute ORDER BY minute")
+	query := fmt.Sprintf("SELECT toDateTime(intDiv(toUnixTimestamp(time_received), %[1]d) * %[1]d, 'UTC') AS slice, count()"+where+" GROUP BY slice ORDER BY slice", rollupSlice/time.Second)
+	rows, err := r.store.conn.Query(within(begin, end), query)
 	if err != nil {
 		return window{}, fmt.Errorf("count flows to roll up: %w", err)
 	}
 	defer rows.Close()
-	for total := uint64(0); rows.Next(); {
-		var minute time.Time
+	w := window{from: begin}
+	var whole uint16 // seconds, of minutes that are over
+	total := uint64(0)
+	for rows.Next() {
+		var slice time.Time
 		var flows uint64
-		if err := rows.Scan(&minute, &flows); err != nil {
+		if err := rows.Scan(&slice, &flows); err != nil {
 			return window{}, fmt.Errorf("count flows to roll up: %w", err)
 		}
-		if total += flows; total > windowFlows {
-			break
+		if total += flows; total > windowFlows && w.seconds > 0 {
+			return w, nil
 		}
-		w.minutes = uint8(minute.Sub(w.from)/time.Minute) + 1
+		w.seconds = uint16(slice.Sub(begin)/time.Second) + uint16(rollupSlice/time.Second)
+		if !w.to().After(minuteOver) {
+			whole = w.seconds
+		}
+	}
+	if total < earlyFlows {
+		w.seconds = whole
 	}
 	return w, rows.Err()
 }
@@ -174,7 +203,7 @@ func (r *Rollups) rollUp(ctx context.Context, w window) error {
 	}
 	where := `time_received >= toDateTime64({from:Int64}, 3, 'UTC') AND time_received < toDateTime64({to:Int64}, 3, 'UTC') AND collector = {collector:String} AND source = ''`
 	parameters := clickhouse.Parameters{"from": fmt.Sprint(w.from.Unix()), "to": fmt.Sprint(w.to().Unix())}
-	token := fmt.Sprintf("live %s %d+%d", r.collector, w.from.Unix(), w.minutes)
+	token := fmt.Sprintf("live %s %d+%d", r.collector, w.from.Unix(), w.seconds)
 	if err := r.store.rollUpWhere(r.bound(ctx, parameters), where, token); err != nil {
 		return err
 	}
@@ -184,7 +213,7 @@ func (r *Rollups) rollUp(ctx context.Context, w window) error {
 // record writes down where the rollups are.
 func (r *Rollups) record(ctx context.Context, w window) error {
 	const query = "INSERT INTO rollups (collector, source, rolled_to, rolling) VALUES ($1, '', $2, $3)"
-	if err := r.store.conn.Exec(ctx, query, r.collector, w.from.UTC(), w.minutes); err != nil {
+	if err := r.store.conn.Exec(ctx, query, r.collector, w.from.UTC(), w.seconds); err != nil {
 		return fmt.Errorf("record how far flows are rolled up: %w", err)
 	}
 	return nil

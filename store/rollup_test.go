@@ -91,7 +91,7 @@ func TestRollupsEqualFlows(t *testing.T) {
 			}
 		}
 	}
-	if w, err := r.progress(t.Context()); err != nil || w.minutes != 0 || !w.from.Equal(rollupStart.Add(time.Hour)) {
+	if w, err := r.progress(t.Context()); err != nil || w.seconds != 0 || !w.from.Equal(rollupStart.Add(time.Hour)) {
 		t.Errorf("rolled up to %v, %v; want %s", w, err, rollupStart.Add(time.Hour))
 	}
 	for range 2 {
@@ -159,7 +159,7 @@ func TestRollupsSurviveCrashes(t *testing.T) {
 	s := prepared(t)
 	insertAged(t, s, 3000, rollupStart, 3, Block{Token: "a", Collector: "c"}, 1)
 	r := NewRollups(s, "c", until(rollupStart.Add(3*time.Minute)))
-	crashed := window{rollupStart, 2} // the third minute was not over
+	crashed := window{rollupStart, 120} // the third minute was not over
 	exec := func(statement string) {
 		t.Helper()
 		if err := s.Conn().Exec(t.Context(), statement); err != nil {
@@ -206,6 +206,48 @@ func TestRollupsCatchUp(t *testing.T) {
 	}
 	if n := number(t, s, "SELECT count() FROM rollups"); n > 8 {
 		t.Errorf("%d steps for three times three minutes with flows", n)
+	}
+}
+
+// Where many flows wait, a minute is rolled up in slices while it runs; few wait
+// until it is over.
+func TestRollupsAreEarlyWithManyFlows(t *testing.T) {
+	s := prepared(t)
+	storedUntil := rollupStart.Add(34 * time.Second)
+	r := NewRollups(s, "c", func() time.Time { return storedUntil })
+	rolledTo := func() time.Duration {
+		t.Helper()
+		if err := r.CatchUp(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w, err := r.progress(t.Context())
+		if err != nil || w.seconds != 0 {
+			t.Fatalf("%+v is left half done: %v", w, err)
+		}
+		return w.from.Sub(rollupStart)
+	}
+	insertAged(t, s, 1000, rollupStart, 1, Block{Token: "few", Collector: "c"}, 1)
+	if to := rolledTo(); to != 0 {
+		t.Errorf("few flows are rolled up to second %v of the minute", to.Seconds())
+	}
+	insertAged(t, s, 8*earlyFlows/5, rollupStart, 1, Block{Token: "many", Collector: "c"}, 2)
+	storedUntil = rollupStart.Add(47 * time.Second)
+	if to := rolledTo(); to != 40*time.Second {
+		t.Errorf("many flows are rolled up to second %v of the minute", to.Seconds())
+	}
+	storedUntil = rollupStart.Add(58 * time.Second)
+	if to := rolledTo(); to != 40*time.Second {
+		t.Errorf("the few of ten seconds are rolled up to second %v of the minute", to.Seconds())
+	}
+	storedUntil = rollupStart.Add(61 * time.Second)
+	if to := rolledTo(); to != time.Minute {
+		t.Errorf("rolled up to second %v when the minute is over", to.Seconds())
+	}
+	want := contents(t, s, "flows", "1")
+	for _, table := range []string{"flows_1m", "flows_1h"} {
+		if got := contents(t, s, table, "1"); got != want {
+			t.Errorf("%s differs from flows:\n%.300s\n%.300s", table, got, want)
+		}
 	}
 }
 

@@ -385,12 +385,12 @@ FROM flows_1m
 GROUP BY ALL;
 
 -- What has been rolled up: the live flows (source = '') that a collector received before rolled_to,
--- and whole imported files. While rolling is not 0, so many minutes from rolled_to on are on their way.
+-- and whole imported files. While rolling is not 0, so many seconds from rolled_to on are on their way.
 CREATE TABLE IF NOT EXISTS rollups (
     collector String,
     source String,
     rolled_to DateTime('UTC'),
-    rolling UInt8,
+    rolling UInt16,
     version UInt64 DEFAULT toUnixTimestamp(rolled_to) * 2 + (rolling > 0) -- grows with every step
 )
 ENGINE = ReplacingMergeTree(version) ORDER BY (collector, source);
