@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { skew } from '../static/js/views/exporters.js';
 import { calendar, carried, conditions, format, parse, span, when } from '../static/js/state.js';
-import { condition, interfaceName, named, plusMinus } from '../static/js/dims.js';
+import { condition, fewSamples, interfaceName, named, plusMinus } from '../static/js/dims.js';
 import { count, csv, offset, parts, si, ticks, zoneExists } from '../static/js/format.js';
 
 const url = (path) => new URL(path, 'http://host');
@@ -88,6 +88,7 @@ test('values read as people call them', () => {
   assert.equal(condition('in_if', '192.0.2.1/Port Channel 1'), 'in_if = "192.0.2.1/Port Channel 1"');
   assert.equal(plusMinus(3, 100), '± 3.0\u202f%');
   assert.equal(plusMinus(0, 100), '');
+  assert.deepEqual([fewSamples(64, 100), fewSamples(3, 100), fewSamples(0, 0)], ['rests on a few samples', '', '']);
 });
 
 test('CSV is quoted, and no cell becomes a formula', () => {

@@ -72,5 +72,8 @@ export function plusMinus(error, bits) {
   return `± ${p >= 10 ? Math.round(p) : p >= 0.1 ? p.toFixed(1) : '<0.1'}\u202f%`;
 }
 
+/** Words for a value whose error is half of it or more: about 25 sampled packets, or fewer, stand behind it. */
+export const fewSamples = (error, bits) => (bits && error >= bits / 2 ? 'rests on a few samples' : '');
+
 /** A filter and one more condition. */
 export const and = (filter, more) => (filter.trim() ? `(${filter}) and ${more}` : more);

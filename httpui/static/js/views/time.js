@@ -2,7 +2,7 @@
 import { h } from '../dom.js';
 import { get } from '../api.js';
 import { query, span } from '../state.js';
-import { DIMENSIONS, and, condition, lower, named, plusMinus } from '../dims.js';
+import { DIMENSIONS, and, condition, fewSamples, lower, named, plusMinus } from '../dims.js';
 import { colorOf, distinct } from '../chart.js';
 import { si, spell } from '../format.js';
 import { areas } from '../charts/time.js';
@@ -53,7 +53,7 @@ function seriesTable(d, rows, by, pick) {
     { name: DIMENSIONS[by], cell: (r) => keyCell(r.label, { note: r.note, color: r.color, onclick: r.other ? undefined : () => pick(r) }), by: (r) => r.label },
     { name: 'Share', cell: (r) => shareBar(all ? r.mean / all : 0, r.color, all ? max / all : 0), by: (r) => r.mean },
     { name: 'Average', strong: true, cell: (r) => si(r.mean, 'bps'), by: (r) => r.mean },
-    { name: 'Error', cell: (r) => plusMinus(meanError(r.error), r.mean) || '–', by: (r) => (r.mean ? meanError(r.error) / r.mean : 0) },
+    { name: 'Error', cell: (r) => h('span', { title: fewSamples(meanError(r.error), r.mean) }, plusMinus(meanError(r.error), r.mean) || '–'), by: (r) => (r.mean ? meanError(r.error) / r.mean : 0) },
     { name: 'Peak', cell: (r) => si(r.peak, 'bps'), by: (r) => r.peak },
     { name: 'Volume', cell: (r) => si(r.mean * (d.to - d.from) / 8, 'bytes'), by: (r) => r.mean },
   ], rows, { sorted: '-Average' });
