@@ -66,7 +66,7 @@ func (s *SNMP) Credential(name string) (SNMPCredential, bool) {
 }
 
 func (s *SNMP) validate(check func(key string, err error)) {
-	for key, d := range map[string]time.Duration{"snmp.interval": s.Interval, "snmp.discovery_interval": s.DiscoveryInterval, "snmp.timeout": s.Timeout, "snmp.active_timeout": s.ActiveTimeout} {
+	for key, d := range map[string]time.Duration{"snmp.discovery_interval": s.DiscoveryInterval, "snmp.timeout": s.Timeout, "snmp.active_timeout": s.ActiveTimeout} {
 		if d < 100*time.Millisecond || d > 24*time.Hour {
 			check(key, fmt.Errorf("%s is not between 100ms and 24h", d))
 		}

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"github.com/nfstats/nfstats/configs"
+	"github.com/nfstats/nfstats/store/engine"
 )
 
 func newCheckCommand(file *string) *cobra.Command {
@@ -22,6 +25,9 @@ func newCheckCommand(file *string) *cobra.Command {
 			for _, name := range configs.UnknownVariables(os.Environ()) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "warning: variable %s is no configuration key\n", name)
 			}
+			if err := checkFiles(cfg); err != nil {
+				return err
+			}
 			if used == "" {
 				used = "none, defaults and environment only"
 			}
@@ -29,4 +35,22 @@ func newCheckCommand(file *string) *cobra.Command {
 			return cfg.Print(cmd.OutOrStdout())
 		},
 	}
+}
+
+// checkFiles reports files named by the configuration that cannot be what they
+// should be.
+func checkFiles(cfg *configs.Config) error {
+	var problems []error
+	if cfg.Store.ClickHouse == "" && cfg.Store.Embedded.Library != "" {
+		if _, err := engine.FindLibrary(cfg.Store.Embedded.Library); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	networks, err := openNetworks(cfg.ASN, zap.NewNop())
+	if err != nil {
+		problems = append(problems, err)
+	} else if problem := networks.Problem(); problem != "" {
+		problems = append(problems, errors.New(problem))
+	}
+	return errors.Join(problems...)
 }

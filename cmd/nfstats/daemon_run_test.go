@@ -293,6 +293,13 @@ func TestCheck(t *testing.T) {
 	if out, err := d.command("check", "-c", file).CombinedOutput(); err == nil || !strings.Contains(string(out), "bad.yaml:2: unknown key collector.lisen") {
 		t.Errorf("bad file: %v %s", err, out)
 	}
+	wrong := newDaemon(t, "NFSTATS_STORE_EMBEDDED_LIBRARY="+file, "NFSTATS_ASN_DATABASE="+file)
+	if out, err := wrong.command("check").CombinedOutput(); err == nil || !strings.Contains(string(out), "store.embedded.library") || !strings.Contains(string(out), "bad.yaml") {
+		t.Errorf("check takes any file as library and database: %v %s", err, out)
+	}
+	if out, err := wrong.command("serve").CombinedOutput(); err == nil || !strings.Contains(string(out), "no shared library") {
+		t.Errorf("the daemon starts with any file as library: %v %s", err, out)
+	}
 }
 
 func TestUnreachableClickHouse(t *testing.T) {

@@ -105,6 +105,7 @@ func openAgents(network *simulator.Network) ([]*simulator.Agent, error) {
 
 func newDemoLoadCommand() *cobra.Command {
 	var to string
+	var network bool
 	c := simulator.LoadConfig{}
 	cmd := &cobra.Command{
 		Use:     "load",
@@ -118,6 +119,9 @@ func newDemoLoadCommand() *cobra.Command {
 			}
 			c.To = resolved.AddrPort()
 			c.To = netip.AddrPortFrom(c.To.Addr().Unmap(), c.To.Port())
+			if !c.To.Addr().IsLoopback() && !network {
+				return fmt.Errorf("--to %s is not on this machine: add --network if the collector there and the network between can take %.0f flows/s of nonsense", c.To, c.Rate)
+			}
 			sent, err := simulator.Load(cmd.Context(), c)
 			if err != nil {
 				return err
@@ -133,6 +137,7 @@ func newDemoLoadCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&to, "to", "127.0.0.1:2055", "UDP address of the collector")
+	flags.BoolVar(&network, "network", false, "send to a collector that is not on this machine")
 	flags.Float64Var(&c.Rate, "rate", 1000, "flows per second, of all exporters together")
 	flags.IntVar(&c.Exporters, "exporters", 10, "number of exporters; on loopback each has an address of its own")
 	flags.DurationVar(&c.Duration, "duration", 10*time.Second, "how long to send")

@@ -165,6 +165,9 @@ func TestLoad(t *testing.T) {
 	if lost, err := d.metric("nfstats_decoder_sequence_lost_total"); err != nil || lost > 0 {
 		t.Errorf("the decoder misses %v flows (%v)", lost, err)
 	}
+	if out, err := d.command("demo", "load", "--to", "192.0.2.1:2055", "--duration", "1ms").CombinedOutput(); err == nil || !strings.Contains(string(out), "--network") {
+		t.Errorf("it sends to another machine without being asked twice: %s", out)
+	}
 	if out, err := d.command("demo", "load", "--rate", "0").CombinedOutput(); err == nil {
 		t.Errorf("no rate is fine: %s", out)
 	}

@@ -74,7 +74,7 @@ func newImportFormatCommand(file *string, format string) *cobra.Command {
 		Short: "Import files and folders written by " + format,
 		Long: "Import files, folders with all below them, and patterns of files written by " + format + ".\n" +
 			"- is standard input. Files that a collector still writes are skipped.",
-		Args: cobra.MinimumNArgs(1),
+		Args: atLeastOne("name files, folders or patterns: nfstats import " + format + " /var/netflow"),
 		RunE: func(cmd *cobra.Command, paths []string) error { return o.run(cmd, *file, paths) },
 	}
 	f := cmd.Flags()

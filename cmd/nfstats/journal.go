@@ -45,8 +45,8 @@ All of this works beside a running daemon and without one.`,
 	leaf("list", "List the blocks that ClickHouse refused", cobra.NoArgs, func(cmd *cobra.Command, cfg *configs.Config, _ []string) error {
 		return journalList(cmd.OutOrStdout(), cfg)
 	})
-	leaf("replay ID...", "Store refused blocks, each flow once, with source 'replay:ID'", cobra.MinimumNArgs(1), journalReplay)
-	leaf("drop ID...", "Delete refused blocks", cobra.MinimumNArgs(1), func(cmd *cobra.Command, cfg *configs.Config, ids []string) error {
+	leaf("replay ID...", "Store refused blocks, each flow once, with source 'replay:ID'", atLeastOne("name blocks to replay by their IDs: nfstats journal list shows them"), journalReplay)
+	leaf("drop ID...", "Delete refused blocks", atLeastOne("name blocks to drop by their IDs: nfstats journal list shows them"), func(cmd *cobra.Command, cfg *configs.Config, ids []string) error {
 		dir := journalConfig(cfg).Dir
 		if err := needRefused(dir, ids); err != nil {
 			return err

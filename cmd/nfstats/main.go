@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -32,4 +33,14 @@ func newRootCommand() *cobra.Command {
 	root.PersistentFlags().StringVarP(&file, "config", "c", "", "configuration file (default $NFSTATS_CONFIG, else /etc/nfstats/nfstats.yaml where it exists)")
 	root.AddCommand(newServeCommand(&file), newSQLCommand(&file), newJournalCommand(&file), newImportCommand(&file), newCheckCommand(&file), newVersionCommand(), newDemoCommand(), newPasswordCommand(), newEngineCommand())
 	return root
+}
+
+// atLeastOne refuses a command without arguments and says what to give.
+func atLeastOne(advice string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, arguments []string) error {
+		if len(arguments) == 0 {
+			return errors.New(advice)
+		}
+		return nil
+	}
 }

@@ -197,12 +197,18 @@ func TestHungEngineIsReplaced(t *testing.T) {
 
 func TestEngineThatCannotStartIsExplained(t *testing.T) {
 	library := filepath.Join(t.TempDir(), LibraryName)
-	if err := os.WriteFile(library, []byte("no library"), 0o600); err != nil {
+	if err := os.Symlink(testLibrary(t), library); err != nil {
 		t.Fatal(err)
 	}
-	testLibrary(t)
 	s, err := New(Config{DataDir: t.TempDir(), Library: library}, zap.NewNop())
 	if err != nil {
+		t.Fatal(err)
+	}
+	// An upgrade that goes wrong replaces it under the daemon.
+	if err := os.Remove(library); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(library, []byte("no library"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Open(t.Context()); err != nil {
