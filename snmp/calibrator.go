@@ -30,7 +30,7 @@ const (
 	// calibrateWithin is how old buckets may be that are calibrated late.
 	calibrateWithin = 48 * time.Hour
 	// chunk is how much is calibrated at once, which bounds memory.
-	chunk = 2 * time.Hour
+	chunk = time.Hour
 	// readingsAround is how far outside of a bucket readings may lie.
 	readingsAround = 20 * time.Minute
 	bucketLength   = calibration.BucketSeconds * time.Second
@@ -97,25 +97,69 @@ func (c *Calibrator) CatchUp(ctx context.Context, now time.Time) error {
 
 // calibrate calibrates some buckets, which are in order; those that end before
 // final are final. Counters, flows and what is written have the ifIndexes of then;
-// what is known of interfaces, and their history, those of today.
+// what is known of interfaces, and their history, those of today. The counters,
+// which are by far the most, are taken interface by interface as they are read.
 func (c *Calibrator) calibrate(ctx context.Context, buckets []int64, final time.Time, ids *store.Identities) error {
 	from, to := time.Unix(buckets[0], 0), time.Unix(buckets[len(buckets)-1], 0).Add(bucketLength)
-	counters, err := c.store.Counters(ctx, netip.Addr{}, from.Add(-readingsAround), to.Add(readingsAround))
+	known, err := c.known(ctx)
 	if err != nil {
 		return err
 	}
+	flows, err := c.flows(ctx, from, to)
+	if err != nil {
+		return err
+	}
+	history := map[store.Way][]calibration.Sample{}
+	err = c.store.EachCalibration(ctx, store.CalibrationQuery{From: from.Add(-calibration.HistoryBuckets * bucketLength), To: from}, func(row store.CalibrationRow) {
+		history[row.Way] = append(history[row.Way], SampleOf(row))
+	})
+	if err != nil {
+		return err
+	}
+	var rows []store.CalibrationRow
+	one := func(counters []store.Counter) { // of one interface
+		way := store.Way{Exporter: counters[0].Exporter, IfIndex: counters[0].IfIndex}
+		today := store.Way{Exporter: way.Exporter, IfIndex: ids.Current(way.Exporter, way.IfIndex, buckets[0])}
+		i, ok := known[today]
+		if !ok {
+			i = store.Interface{Edit: store.Unedited}
+		}
+		intervals := calibration.Deltas(ReadingsOf(counters), i.Speed)
+		for _, direction := range []string{"in", "out"} {
+			way.Direction, today.Direction = direction, direction
+			rows = append(rows, calibrateWay(way, i, intervals, flows[way], history[today], buckets, final)...)
+		}
+	}
+	var counters []store.Counter
+	err = c.store.EachCounter(ctx, netip.Addr{}, from.Add(-readingsAround), to.Add(readingsAround), func(next store.Counter) {
+		if len(counters) > 0 && (counters[0].Exporter != next.Exporter || counters[0].IfIndex != next.IfIndex) {
+			one(counters)
+			counters = counters[:0]
+		}
+		counters = append(counters, next)
+	})
+	if err != nil {
+		return err
+	}
+	if len(counters) > 0 {
+		one(counters)
+	}
+	return c.store.InsertCalibration(ctx, rows)
+}
+
+// known returns the interfaces by ways without direction.
+func (c *Calibrator) known(ctx context.Context) (map[store.Way]store.Interface, error) {
 	interfaces, err := c.store.Interfaces(ctx, netip.Addr{})
-	if err != nil {
-		return err
-	}
 	known := map[store.Way]store.Interface{}
 	for _, i := range interfaces {
 		known[store.Way{Exporter: i.Exporter, IfIndex: i.IfIndex}] = i
 	}
+	return known, err
+}
+
+// flows returns what flows say of each way, by bucket.
+func (c *Calibrator) flows(ctx context.Context, from, to time.Time) (map[store.Way]map[int64]store.FlowSum, error) {
 	sums, err := c.store.FlowSums(ctx, from, to)
-	if err != nil {
-		return err
-	}
 	flows := map[store.Way]map[int64]store.FlowSum{}
 	for _, sum := range sums {
 		if flows[sum.Way] == nil {
@@ -123,34 +167,7 @@ func (c *Calibrator) calibrate(ctx context.Context, buckets []int64, final time.
 		}
 		flows[sum.Way][sum.Bucket] = sum
 	}
-	past, err := c.store.Calibration(ctx, store.CalibrationQuery{From: from.Add(-calibration.HistoryBuckets * bucketLength), To: from})
-	if err != nil {
-		return err
-	}
-	history := map[store.Way][]calibration.Sample{}
-	for _, row := range past {
-		history[row.Way] = append(history[row.Way], SampleOf(row))
-	}
-	var rows []store.CalibrationRow
-	for start := 0; start < len(counters); {
-		end := start + 1
-		for end < len(counters) && counters[end].Exporter == counters[start].Exporter && counters[end].IfIndex == counters[start].IfIndex {
-			end++
-		}
-		way := store.Way{Exporter: counters[start].Exporter, IfIndex: counters[start].IfIndex}
-		today := store.Way{Exporter: way.Exporter, IfIndex: ids.Current(way.Exporter, way.IfIndex, buckets[0])}
-		i, ok := known[today]
-		if !ok {
-			i = store.Interface{Edit: store.Unedited}
-		}
-		intervals := calibration.Deltas(ReadingsOf(counters[start:end]), i.Speed)
-		for _, direction := range []string{"in", "out"} {
-			way.Direction, today.Direction = direction, direction
-			rows = append(rows, calibrateWay(way, i, intervals, flows[way], history[today], buckets, final)...)
-		}
-		start = end
-	}
-	return c.store.InsertCalibration(ctx, rows)
+	return flows, err
 }
 
 // calibrateWay calibrates some buckets of an interface in one direction.

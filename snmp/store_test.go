@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { enginetest.Main(m) }
 
-func prepared(t *testing.T) *store.Store {
+func prepared(t testing.TB) *store.Store {
 	t.Helper()
 	engine := enginetest.Start(t)
 	s, err := store.New(store.Config{Dial: engine.Dial, Key: engine.Key(), Database: "nfstats"}, zaptest.NewLogger(t))

@@ -89,7 +89,13 @@ type CalibrationQuery struct {
 // Calibration returns the newest rows of the buckets, by way and time. The
 // ifIndexes are those that the interfaces have today; interfaces that are gone, and
 // whose ifIndex is another's, are left out.
-func (s *Store) Calibration(ctx context.Context, q CalibrationQuery) ([]CalibrationRow, error) {
+func (s *Store) Calibration(ctx context.Context, q CalibrationQuery) (all []CalibrationRow, err error) {
+	err = s.EachCalibration(ctx, q, func(r CalibrationRow) { all = append(all, r) })
+	return all, err
+}
+
+// EachCalibration hands on what Calibration returns as it is read.
+func (s *Store) EachCalibration(ctx context.Context, q CalibrationQuery, each func(CalibrationRow)) error {
 	where := fmt.Sprintf("bucket >= toDateTime({from:Int64}, 'UTC') AND bucket < toDateTime({to:Int64}, 'UTC') AND if_index < %d", goneIfIndex)
 	parameters := clickhouse.Parameters{"from": strconv.FormatInt(q.From.Unix(), 10), "to": strconv.FormatInt(q.To.Unix(), 10)}
 	if q.Exporter.IsValid() {
@@ -106,7 +112,7 @@ func (s *Store) Calibration(ctx context.Context, q CalibrationQuery) ([]Calibrat
 	}
 	ids, err := s.Identities(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	today := newQuery(Selection{}, choice{from: q.From.Unix(), to: q.To.Unix()})
 	today.follow(ids)
@@ -117,21 +123,23 @@ SELECT toInt64(toUnixTimestamp(bucket)), exporter_addr, if_index, toString(direc
     coverage, factor_raw, factor, toString(status), toString(reason), final
 FROM `+today.calibrationSource()+` WHERE `+where+` ORDER BY exporter_addr, if_index, direction, bucket`)
 	if err != nil {
-		return nil, fmt.Errorf("read calibration: %w", err)
+		return fmt.Errorf("read calibration: %w", err)
 	}
 	defer rows.Close()
-	var all []CalibrationRow
 	for rows.Next() {
 		var r CalibrationRow
 		var final uint8
 		if err := rows.Scan(&r.Bucket, &r.Exporter, &r.IfIndex, &r.Direction, &r.SNMPOctets, &r.FlowOctets, &r.FlowOverhead, &r.PerPacket, &r.FlowEgress, &r.FlowPackets, &r.SamplingRate,
 			&r.Coverage, &r.FactorRaw, &r.Factor, &r.Status, &r.Reason, &final); err != nil {
-			return nil, fmt.Errorf("read calibration: %w", err)
+			return fmt.Errorf("read calibration: %w", err)
 		}
 		r.Exporter, r.Final = r.Exporter.Unmap(), final == 1
-		all = append(all, r)
+		each(r)
 	}
-	return all, rows.Err()
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read calibration: %w", err)
+	}
+	return nil
 }
 
 // InsertCalibration writes rows; a later one of the same bucket and way counts.

@@ -47,7 +47,14 @@ in_packets, out_packets, in_discards, out_discards, discontinuity, counter_bits)
 
 // Counters returns the readings from from up to to, by exporter, interface and
 // time. The zero address stands for all exporters.
-func (s *Store) Counters(ctx context.Context, exporter netip.Addr, from, to time.Time) ([]Counter, error) {
+func (s *Store) Counters(ctx context.Context, exporter netip.Addr, from, to time.Time) (all []Counter, err error) {
+	err = s.EachCounter(ctx, exporter, from, to, func(c Counter) { all = append(all, c) })
+	return all, err
+}
+
+// EachCounter hands on what Counters returns as it is read: of thousands of interfaces
+// that is a lot.
+func (s *Store) EachCounter(ctx context.Context, exporter netip.Addr, from, to time.Time, each func(Counter)) error {
 	where, parameters := "", clickhouse.Parameters{"from": fmt.Sprint(from.UnixMilli()), "to": fmt.Sprint(to.UnixMilli())}
 	if exporter.IsValid() {
 		where, parameters["exporter"] = " AND exporter_addr = toIPv6({exporter:String})", netip.AddrFrom16(exporter.As16()).String()
@@ -58,17 +65,19 @@ SELECT toUnixTimestamp64Milli(time), exporter_addr, if_index, if_name, uptime_ms
 WHERE time >= fromUnixTimestamp64Milli({from:Int64}) AND time < fromUnixTimestamp64Milli({to:Int64})`+where+`
 ORDER BY exporter_addr, if_index, time`)
 	if err != nil {
-		return nil, fmt.Errorf("read SNMP counters: %w", err)
+		return fmt.Errorf("read SNMP counters: %w", err)
 	}
 	defer rows.Close()
-	var all []Counter
 	for rows.Next() {
 		var c Counter
 		if err := rows.Scan(&c.AtMs, &c.Exporter, &c.IfIndex, &c.IfName, &c.UptimeMs, &c.InOctets, &c.OutOctets, &c.InPackets, &c.OutPackets, &c.Discontinuity, &c.Bits); err != nil {
-			return nil, fmt.Errorf("read SNMP counters: %w", err)
+			return fmt.Errorf("read SNMP counters: %w", err)
 		}
 		c.Exporter = c.Exporter.Unmap()
-		all = append(all, c)
+		each(c)
 	}
-	return all, rows.Err()
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read SNMP counters: %w", err)
+	}
+	return nil
 }
