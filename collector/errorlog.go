@@ -15,15 +15,19 @@ import (
 const (
 	logInterval = time.Minute // between two lines of the same kind
 	logKinds    = 4096        // remembered; beyond, all are forgotten at once
+	logLines    = 100         // in an interval, of all kinds: source addresses can be forged
 )
 
 // errorLog writes at most one line a minute for each exporter and kind of
-// error.
+// error, and at most logLines for all of them.
 type errorLog struct {
 	logger *zap.Logger
 
 	mu    sync.Mutex // decoding and inserting log
 	lines map[errorKind]*errorLine
+	until time.Time // end of the interval
+	wrote int       // lines in it
+	more  int       // that were due in it beyond logLines
 }
 
 type errorKind struct {
@@ -54,10 +58,22 @@ func (l *errorLog) due(kind errorKind) (suppressed int, ok bool) {
 		l.lines[kind] = line
 	}
 	now := time.Now()
+	if now.After(l.until) {
+		if l.more > 0 {
+			l.logger.Warn("too many addresses send what is wrong to name all of them", zap.Int("left_out", l.more))
+		}
+		l.until, l.wrote, l.more = now.Add(logInterval), 0, 0
+	}
 	if now.Before(line.next) {
 		line.suppressed++
 		return 0, false
 	}
+	if l.wrote == logLines {
+		line.suppressed++
+		l.more++
+		return 0, false
+	}
+	l.wrote++
 	suppressed = line.suppressed
 	*line = errorLine{next: now.Add(logInterval)}
 	return suppressed, true
