@@ -29,7 +29,7 @@ type snmpAnswer struct {
 	Credential  string  `json:"credential,omitempty"`   // how it is called
 	LastPollMs  int64   `json:"last_poll_ms,omitempty"` // Unix milliseconds of the last visit that went well
 	LatencyMs   float64 `json:"latency_ms,omitempty"`
-	Error       string  `json:"error,omitempty"`
+	Error       string  `json:"error,omitempty"`    // of the last visit; without failures, what is worth knowing of it
 	Failures    int     `json:"failures,omitempty"` // visits in a row that failed
 	Interfaces  int     `json:"interfaces"`
 	Description string  `json:"description,omitempty"` // sysDescr

@@ -71,7 +71,7 @@ type Status struct {
 	CredentialName string // how it is called; nothing secret
 	LastPoll       time.Time
 	Latency        time.Duration // of the last answer to the smallest question
-	Error          string        // of the last visit, "" if it went well
+	Error          string        // of the last visit, "" if it went well; without failures, a remark
 	Failures       int           // visits in a row that failed
 	Interfaces     int           // found in the last walk
 	System         System
