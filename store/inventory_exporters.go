@@ -71,18 +71,29 @@ func (s *Store) ChangeExporter(ctx context.Context, exporter netip.Addr, change 
 	return nil
 }
 
+// How much the inventory takes from flows: their addresses and ifIndexes can be
+// forged, and every interface is in memory for its name.
+const (
+	maxSeenExporters  = 100_000
+	maxSeenInterfaces = 20_000 // of an exporter
+)
+
 // AddSeen adds the exporters and interfaces that flows since a time name and
-// that the inventory does not have.
+// that the inventory does not have, those with most traffic first.
 func (s *Store) AddSeen(ctx context.Context, since time.Time) error {
 	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters{"since": strconv.FormatInt(since.Unix(), 10)}))
 	// The oldest version there is: a walk at the same time wins.
 	for what, query := range map[string]string{
 		"exporters": `INSERT INTO exporters (exporter_addr, updated_at)
-SELECT DISTINCT exporter_addr, toDateTime64(0, 3, 'UTC') FROM flows_1m
-WHERE time >= toDateTime({since:Int64}, 'UTC') AND exporter_addr NOT IN (SELECT exporter_addr FROM exporters)`,
+SELECT exporter_addr, toDateTime64(0, 3, 'UTC') FROM flows_1m_in
+WHERE time >= toDateTime({since:Int64}, 'UTC') AND exporter_addr NOT IN (SELECT exporter_addr FROM exporters)
+    AND (SELECT uniqExact(exporter_addr) FROM exporters) < ` + strconv.Itoa(maxSeenExporters) + `
+GROUP BY exporter_addr ORDER BY sum(bytes * sampling_rate) DESC LIMIT ` + strconv.Itoa(maxSeenExporters),
 		"interfaces": `INSERT INTO interfaces (exporter_addr, if_index, updated_at)
-SELECT DISTINCT exporter_addr, if_index, toDateTime64(0, 3, 'UTC') FROM flows_1m ARRAY JOIN [in_if, out_if] AS if_index
-WHERE time >= toDateTime({since:Int64}, 'UTC') AND if_index != 0 AND (exporter_addr, if_index) NOT IN (SELECT exporter_addr, if_index FROM interfaces)`,
+SELECT exporter_addr, if_index, toDateTime64(0, 3, 'UTC') FROM flows_1m ARRAY JOIN [in_if, out_if] AS if_index
+WHERE time >= toDateTime({since:Int64}, 'UTC') AND if_index != 0 AND (exporter_addr, if_index) NOT IN (SELECT exporter_addr, if_index FROM interfaces)
+    AND exporter_addr NOT IN (SELECT exporter_addr FROM interfaces GROUP BY exporter_addr HAVING uniqExact(if_index) >= ` + strconv.Itoa(maxSeenInterfaces) + `)
+GROUP BY exporter_addr, if_index ORDER BY sum(bytes * sampling_rate) DESC LIMIT ` + strconv.Itoa(maxSeenInterfaces) + ` BY exporter_addr`,
 	} {
 		if err := s.conn.Exec(ctx, query); err != nil {
 			return fmt.Errorf("add %s that flows name: %w", what, err)

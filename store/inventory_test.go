@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/netip"
 	"testing"
@@ -221,5 +222,34 @@ func TestCalibrationTables(t *testing.T) {
 	}
 	if todo, err := s.UncalibratedBuckets(ctx, bucket.Add(-time.Hour)); err != nil || len(todo) != 0 {
 		t.Errorf("%v %v", todo, err)
+	}
+}
+
+// Flows with forged interfaces fill no memory, and leave room for those that have traffic.
+func TestSeenInterfacesAreBounded(t *testing.T) {
+	s := prepared(t)
+	from := time.Now().UTC().Add(-10 * time.Minute).Truncate(time.Minute)
+	b := filled(maxSeenInterfaces+5000, 1)
+	aged(b, from, 3, 1)
+	for i := range b.Len() {
+		b.ExporterAddr[i], b.InIf[i], b.OutIf[i], b.Bytes[i], b.SamplingRate[i] = b.ExporterAddr[0], uint32(i+1), 0, 64, 1
+	}
+	b.Bytes[b.Len()-1] = 1 << 40
+	if err := s.InsertFlows(t.Context(), Block{Token: "a", Collector: "c"}, b); err != nil {
+		t.Fatal(err)
+	}
+	if err := NewRollups(s, "c", until(from.Add(5*time.Minute))).CatchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := s.AddSeen(t.Context(), from.Add(-2*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := number(t, s, "SELECT uniqExact(if_index) FROM interfaces"); n != maxSeenInterfaces {
+		t.Errorf("%d interfaces of one exporter, want %d", n, maxSeenInterfaces)
+	}
+	if n := number(t, s, fmt.Sprintf("SELECT count() FROM interfaces WHERE if_index = %d", b.Len())); n != 1 {
+		t.Error("the interface with most of the traffic is not among them")
 	}
 }
