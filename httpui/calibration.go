@@ -132,14 +132,13 @@ func (s *Server) usualRates(ctx context.Context, q store.CalibrationQuery, selec
 			return nil, err
 		}
 	}
-	suggestions := map[netip.Addr][]uint32{}
+	found := map[netip.Addr][]calibration.Diagnosis{}
 	for _, way := range selected.ways {
-		suggested := calibration.Diagnose(s.evidence(selected, way, names[way.Exporter].Description, 0)).SuggestedRate
-		suggestions[way.Exporter] = append(suggestions[way.Exporter], suggested)
+		found[way.Exporter] = append(found[way.Exporter], calibration.Diagnose(s.evidence(selected, way, names[way.Exporter].Description, 0)))
 	}
 	usual := map[netip.Addr]uint32{}
-	for exporter, rates := range suggestions {
-		usual[exporter] = calibration.Usual(rates)
+	for exporter, diagnoses := range found {
+		usual[exporter] = calibration.Usual(diagnoses)
 	}
 	return usual, nil
 }

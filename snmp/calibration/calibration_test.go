@@ -224,10 +224,10 @@ func TestACorrectedRateCountsAtOnce(t *testing.T) {
 }
 
 func TestInterfacesOfAnExporterAgree(t *testing.T) {
-	if usual := Usual([]uint32{0, 1024, 1000, 0, 1000, 0, 0}); usual != 1000 {
+	if usual := Usual([]Diagnosis{{}, {Estimate: 1024, Packets: 100}, {Estimate: 1001, Packets: 900}, {}, {Estimate: 500, Packets: 800}}); usual != 1000 {
 		t.Errorf("usual rate %d", usual)
 	}
-	if usual := Usual([]uint32{0}); usual != 0 {
+	if usual := Usual([]Diagnosis{{}}); usual != 0 {
 		t.Errorf("usual rate %d of none", usual)
 	}
 	for rate, want := range map[float64]uint32{1020: 1000, 1300: 1300, 500: 500} {

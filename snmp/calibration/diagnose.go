@@ -41,6 +41,9 @@ type Diagnosis struct {
 	Words         string
 	Fix           string // "" where nothing needs to be done
 	SuggestedRate uint32 // sampling rate that would make flows agree with SNMP, 0 for none
+
+	Estimate float64 // that rate before it became a common one, 0 for none
+	Packets  uint64  // sampled, that it rests on
 }
 
 // summary is the middle of several buckets.
@@ -130,8 +133,7 @@ func (e Evidence) tooMuch(s summary, percent string, found func(Kind, string, ..
 	case steady(s):
 		if rate := nearRate(float64(s.rate)/s.coverage, e.Usual); rate > 0 {
 			d := found(KindRateWrong, "Flows show %s of what SNMP counts: 1:%d is announced or set, it looks like 1:%d.", percent, s.rate, rate)
-			d.SuggestedRate = rate
-			return d
+			return d.suggest(rate, s)
 		}
 	}
 	return found(KindUnstable, "Flows show %s of what SNMP counts, and that changes from bucket to bucket.", percent)
@@ -151,14 +153,18 @@ func (e Evidence) tooLittle(s, opposite summary, oppositeGood bool, percent stri
 		return found(KindUnstable, "Flows show %s of what SNMP counts, and that changes from bucket to bucket: the router drops flows, or does not sample all of the traffic.", percent)
 	case s.rate <= 1 && rate > 1:
 		d := found(KindRateMissing, "Flows show %s of what SNMP counts: the sampling rate is missing, it looks like 1:%d.", percent, rate)
-		d.SuggestedRate = rate
-		return d
+		return d.suggest(rate, s)
 	case rate > 1 && (s.coverage < amberLow || rate == opposite.suggested(e.Usual)):
 		d := found(KindRateWrong, "Flows show %s of what SNMP counts: 1:%d is announced or set, it looks like 1:%d.", percent, s.rate, rate)
-		d.SuggestedRate = rate
-		return d
+		return d.suggest(rate, s)
 	}
 	return found(KindPartial, "Flows show %s of what SNMP counts: a part of the traffic is not sampled (IPv6, MPLS, multicast), or the rate is a little off.", percent)
+}
+
+// suggest sets a rate, and what it was made of.
+func (d Diagnosis) suggest(rate uint32, s summary) Diagnosis {
+	d.SuggestedRate, d.Estimate, d.Packets = rate, float64(max(s.rate, 1))*s.snmp/s.flow, s.packets
+	return d
 }
 
 func (s summary) suggested(usual uint32) uint32 {
@@ -202,15 +208,25 @@ func nearRate(rate float64, usual uint32) uint32 {
 	return uint32(max(1, math.Round(rate/unit)*unit))
 }
 
-// Usual returns the sampling rate that most of the suggestions of an exporter's
-// interfaces stand for, 0 without any: 1000 and 1024 are too near for one alone.
-func Usual(suggestions []uint32) (usual uint32) {
-	votes, most := map[uint32]int{}, 0
-	for _, rate := range suggestions {
-		votes[rate]++
-		if n := votes[rate]; rate > 0 && (n > most || n == most && rate < usual) {
-			usual, most = rate, n
+// Usual returns the sampling rate of an exporter, by the diagnoses of its interfaces;
+// 0 without any suggestion: 1000 and 1024 are too near for one interface alone. It
+// is that of the mean of the estimates, weighted by the packets that they rest on:
+// that is as their errors are. Interfaces may be sampled at different rates, so
+// only those count that agree within a tenth with the one that has most beside it.
+func Usual(found []Diagnosis) uint32 {
+	found = slices.DeleteFunc(slices.Clone(found), func(d Diagnosis) bool { return d.Estimate <= 0 })
+	most, usual := 0.0, 0.0
+	for _, center := range found {
+		sum, weights := 0.0, 0.0
+		for _, d := range found {
+			if math.Abs(d.Estimate/center.Estimate-1) <= 0.1 {
+				sum += float64(d.Packets) * math.Log(d.Estimate)
+				weights += float64(d.Packets)
+			}
+		}
+		if weights > most {
+			most, usual = weights, math.Exp(sum/weights)
 		}
 	}
-	return usual
+	return nearRate(usual, 0)
 }
