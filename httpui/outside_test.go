@@ -203,16 +203,16 @@ type endless struct{ sent atomic.Int64 }
 
 func (e *endless) Confined() bool { return true }
 
-func (e *endless) Run(_ context.Context, _, _ string, _ int, w io.Writer) error {
+func (e *endless) Run(_ context.Context, _, _ string, _ int, w io.Writer) (store.Read, error) {
 	chunk := bytes.Repeat([]byte{'x'}, 1<<20)
 	for e.sent.Load() < 8*maxSQLAnswer {
 		n, err := w.Write(chunk)
 		e.sent.Add(int64(n))
 		if err != nil {
-			return err
+			return store.Read{}, err
 		}
 	}
-	return nil
+	return store.Read{}, nil
 }
 
 func TestAValueWithoutEndIsNotHeldInMemory(t *testing.T) {
@@ -263,8 +263,8 @@ type counted struct{ statements atomic.Int64 }
 
 func (c *counted) Confined() bool { return true }
 
-func (c *counted) Run(_ context.Context, _, _ string, _ int, out io.Writer) error {
+func (c *counted) Run(_ context.Context, _, _ string, _ int, out io.Writer) (store.Read, error) {
 	c.statements.Add(1)
 	_, err := io.WriteString(out, twoRows)
-	return err
+	return store.Read{}, err
 }

@@ -19,7 +19,7 @@ import (
 // Statements runs what users write; *store.ReadOnly in the program.
 type Statements interface {
 	Confined() bool
-	Run(ctx context.Context, statement, format string, maxRows int, w io.Writer) error
+	Run(ctx context.Context, statement, format string, maxRows int, w io.Writer) (store.Read, error)
 }
 
 const (
@@ -38,8 +38,8 @@ const (
 type sqlAnswer struct {
 	Columns   []sqlColumn       `json:"columns"`
 	Rows      []json.RawMessage `json:"rows"` // each a list of values
-	RowsRead  uint64            `json:"rows_read"`
-	BytesRead uint64            `json:"bytes_read"`
+	RowsRead  uint64            `json:"rows_read,omitempty"` // left out where ClickHouse does not say
+	BytesRead uint64            `json:"bytes_read,omitempty"`
 	ElapsedMs int64             `json:"elapsed_ms"`
 	Truncated bool              `json:"truncated"` // there are more rows than limit
 }
@@ -134,7 +134,8 @@ func (b *bounded) Write(p []byte) (int, error) {
 func runSQL(ctx context.Context, run Statements, input sqlInput) (*sqlAnswer, error) {
 	began, body := time.Now(), &bounded{}
 	// One row more than wanted tells whether there are more.
-	if err := run.Run(ctx, input.Query, "JSONCompact", input.Limit+1, body); err != nil {
+	read, err := run.Run(ctx, input.Query, "JSONCompact", input.Limit+1, body)
+	if err != nil {
 		return nil, err
 	}
 	var got struct {
@@ -152,7 +153,9 @@ func runSQL(ctx context.Context, run Statements, input sqlInput) (*sqlAnswer, er
 		}
 		return nil, badRequest("The answer is not a table. Leave out FORMAT.")
 	}
-	answer := &sqlAnswer{Columns: got.Meta, Rows: got.Data, RowsRead: got.Statistics.RowsRead, BytesRead: got.Statistics.BytesRead, ElapsedMs: time.Since(began).Milliseconds()}
+	answer := &sqlAnswer{Columns: got.Meta, Rows: got.Data, ElapsedMs: time.Since(began).Milliseconds()}
+	// The statistics of a server are whole; libchdb's are 0.
+	answer.RowsRead, answer.BytesRead = max(got.Statistics.RowsRead, read.Rows), max(got.Statistics.BytesRead, read.Bytes)
 	if len(answer.Rows) > input.Limit {
 		answer.Rows, answer.Truncated = answer.Rows[:input.Limit], true
 	}
@@ -168,7 +171,10 @@ func (s *Server) sqlCSV(w http.ResponseWriter, r *http.Request, statement string
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	reader, writer := io.Pipe()
-	go func() { writer.CloseWithError(s.deps.SQL.Run(ctx, statement, "CSVWithNames", 0, writer)) }()
+	go func() {
+		_, err := s.deps.SQL.Run(ctx, statement, "CSVWithNames", 0, writer)
+		writer.CloseWithError(err)
+	}()
 	defer reader.Close()
 	rows := &boundedRecords{from: reader}
 	in := csv.NewReader(rows)

@@ -18,16 +18,17 @@ type spoken struct {
 	err      error
 	format   string
 	maxRows  int
+	read     store.Read
 }
 
 func (s *spoken) Confined() bool { return s.confined }
 
-func (s *spoken) Run(_ context.Context, _, format string, maxRows int, w io.Writer) error {
+func (s *spoken) Run(_ context.Context, _, format string, maxRows int, w io.Writer) (store.Read, error) {
 	s.format, s.maxRows = format, maxRows
 	if _, err := io.WriteString(w, s.text); err != nil {
-		return err
+		return s.read, err
 	}
-	return s.err
+	return s.read, s.err
 }
 
 const twoRows = `{"meta":[{"name":"n","type":"UInt64"}],"data":[[18446744073709551615],[2]],"rows":2,"statistics":{"elapsed":0.1,"rows_read":7,"bytes_read":56}}`
@@ -42,6 +43,8 @@ func TestSQL(t *testing.T) {
 		want string
 	}{
 		{"rows", &spoken{text: twoRows}, `{"query":"SELECT 1"}`, 200, `"columns":[{"name":"n","type":"UInt64"}],"rows":[[18446744073709551615],[2]],"rows_read":7,"bytes_read":56`},
+		{"read by the summary", &spoken{text: `{"meta":[],"data":[],"statistics":{"rows_read":0}}`, read: store.Read{Rows: 5, Bytes: 9}}, `{"query":"x"}`, 200, `"rows_read":5,"bytes_read":9`},
+		{"read unknown", &spoken{text: `{"meta":[],"data":[],"statistics":{"rows_read":0}}`}, `{"query":"x"}`, 200, `"rows":[],"elapsed_ms"`},
 		{"truncated", &spoken{text: twoRows}, `{"query":"SELECT 1","limit":1}`, 200, `"truncated":true`},
 		{"own words", &spoken{err: &store.StatementError{Message: "Code: 62. Syntax error"}}, `{"query":"SELEC"}`, 400, "Code: 62. Syntax error"},
 		{"half way", &spoken{text: `{"meta":[], "data":[[1],` + "\nCode: 159. Timeout"}, `{"query":"x"}`, 400, "Code: 159. Timeout"},

@@ -153,8 +153,9 @@ func (s *Store) Flows(ctx context.Context, selection Selection, order Order, lim
 	return page, nil
 }
 
-// FlowsCSV writes all flows that are selected, with a header line. A text that a
-// spreadsheet would take for a formula gets an apostrophe before it.
+// FlowsCSV writes all flows that are selected, with a header line, and nothing
+// where ClickHouse refuses. A text that a spreadsheet would take for a formula
+// gets an apostrophe before it.
 func (s *Store) FlowsCSV(ctx context.Context, selection Selection, order Order, w io.Writer) error {
 	q, by, err := s.planFlows(ctx, selection, order)
 	if err != nil {
@@ -176,13 +177,33 @@ func (s *Store) FlowsCSV(ctx context.Context, selection Selection, order Order, 
 		header = append(header, f[0])
 	}
 	text := fmt.Sprintf("SELECT %s FROM flows WHERE %s ORDER BY %s", strings.Join(selected, ", "), q.flowsWhere(), by)
-	if _, err := io.WriteString(w, strings.Join(header, ",")+"\r\n"); err != nil {
-		return fmt.Errorf("write flows as CSV: %w", err)
+	out := &headed{header: strings.Join(header, ",") + "\r\n", w: w}
+	err = s.rawWith(ctx, text, "CSV", q.parameters, clickhouse.Settings{"max_memory_usage": 4 << 30, "max_bytes_before_external_sort": 1 << 30, "output_format_csv_crlf_end_of_line": 1}, out)
+	if err == nil {
+		_, err = out.Write(nil) // without any flow there has been no header
 	}
-	if err := s.rawWith(ctx, text, "CSV", q.parameters, clickhouse.Settings{"max_memory_usage": 4 << 30, "max_bytes_before_external_sort": 1 << 30, "output_format_csv_crlf_end_of_line": 1}, w); err != nil {
+	if err != nil {
 		return fmt.Errorf("write flows as CSV: %w", err)
 	}
 	return nil
+}
+
+// headed writes a header before the first octet, so that nothing is written for
+// a query that ClickHouse refuses.
+type headed struct {
+	header string
+	w      io.Writer
+}
+
+// Write writes the header, once, and p.
+func (h *headed) Write(p []byte) (int, error) {
+	if h.header != "" {
+		if _, err := io.WriteString(h.w, h.header); err != nil {
+			return 0, err
+		}
+		h.header = ""
+	}
+	return h.w.Write(p)
 }
 
 func (s *Store) planFlows(ctx context.Context, selection Selection, order Order) (*query, string, error) {

@@ -322,6 +322,11 @@ func TestRawFlows(t *testing.T) {
 	if len(lines) != seen+1 || !strings.HasPrefix(lines[0], "time_received,time_flow_start,") {
 		t.Errorf("%d lines of CSV for %d flows: %.200s", len(lines), seen, out.String())
 	}
+	out.Reset()
+	none := Selection{From: selection.From, To: selection.To, Filter: parsed(t, "src_as = 1")}
+	if err := s.FlowsCSV(t.Context(), none, "time_received", &out); err != nil || out.String() != lines[0]+"\r\n" {
+		t.Errorf("without any flow: %q %v", out.String(), err)
+	}
 	if _, err := s.Flows(t.Context(), selection, "-1", 1, 0); err == nil {
 		t.Error("an order from outside is accepted")
 	}

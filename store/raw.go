@@ -27,24 +27,41 @@ func (s *Store) Raw(ctx context.Context, statement, format string, w io.Writer) 
 func (s *Store) rawWith(ctx context.Context, statement, format string, bound clickhouse.Parameters, settings clickhouse.Settings, w io.Writer) error {
 	client, base := s.httpClient()
 	defer client.CloseIdleConnections()
-	parameters := url.Values{"default_format": {format}, "database": {s.database}}
+	parameters := parametersOf(s.database, format, settings)
 	for name, value := range bound {
 		parameters.Set("param_"+name, value)
 	}
-	for name, value := range settings {
-		parameters.Set(name, fmt.Sprint(value))
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/?"+parameters.Encode(), strings.NewReader(statement))
+	response, err := postStatement(ctx, client, base, s.options.Auth, statement, parameters)
 	if err != nil {
-		return fmt.Errorf("ask ClickHouse: %w", err)
-	}
-	request.SetBasicAuth(s.options.Auth.Username, s.options.Auth.Password)
-	response, err := client.Do(request)
-	if err != nil {
-		return fmt.Errorf("ask ClickHouse: %w", err)
+		return err
 	}
 	defer response.Body.Close()
 	return copyAnswer(response, w)
+}
+
+func parametersOf(database, format string, settings clickhouse.Settings) url.Values {
+	parameters := url.Values{"default_format": {format}, "database": {database}}
+	for name, value := range settings {
+		parameters.Set(name, fmt.Sprint(value))
+	}
+	return parameters
+}
+
+// postStatement returns the answer of ClickHouse's HTTP interface at base. A user
+// without a name is nobody in particular.
+func postStatement(ctx context.Context, client *http.Client, base string, user clickhouse.Auth, statement string, parameters url.Values) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/?"+parameters.Encode(), strings.NewReader(statement))
+	if err != nil {
+		return nil, fmt.Errorf("ask ClickHouse: %w", err)
+	}
+	if user != (clickhouse.Auth{}) {
+		request.SetBasicAuth(user.Username, user.Password)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("ask ClickHouse: %w", err)
+	}
+	return response, nil
 }
 
 func (s *Store) httpClient() (client *http.Client, base string) {

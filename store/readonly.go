@@ -3,11 +3,11 @@ package store
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -41,32 +41,47 @@ func NewReadOnly(s *Store, listener string) *ReadOnly { return &ReadOnly{store: 
 // Confined reports that statements cannot read anything but NFStats' tables.
 func (r *ReadOnly) Confined() bool { return r.listener != "" }
 
+// Read is what a statement read of the tables; zero where ClickHouse does not say.
+type Read struct{ Rows, Bytes uint64 }
+
 // Run copies the answer to w in a format of ClickHouse. Reading ends about when
-// the answer has maxRows (0: no bound).
-func (r *ReadOnly) Run(ctx context.Context, statement, format string, maxRows int, w io.Writer) error {
+// the answer has maxRows (0: no bound). A statement that asks for another format
+// is refused, because whoever reads w knows only the one.
+func (r *ReadOnly) Run(ctx context.Context, statement, format string, maxRows int, w io.Writer) (Read, error) {
 	settings := clickhouse.Settings{}
 	if maxRows > 0 {
 		settings["max_result_rows"], settings["result_overflow_mode"] = maxRows, "break"
 	}
+	client, base, user := http.DefaultClient, "http://"+r.listener, clickhouse.Auth{}
 	if r.listener == "" {
 		settings["readonly"], settings["max_execution_time"], settings["max_memory_usage"] = 1, statementSeconds, statementMemory
 		settings["cancel_http_readonly_queries_on_client_close"] = 1
-		return r.store.rawWith(ctx, statement, format, nil, settings, w)
+		client, base = r.store.httpClient()
+		user = r.store.options.Auth
+		defer client.CloseIdleConnections()
 	}
-	parameters := url.Values{"default_format": {format}, "database": {r.store.database}}
-	for name, value := range settings {
-		parameters.Set(name, fmt.Sprint(value))
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+r.listener+"/?"+parameters.Encode(), strings.NewReader(statement))
+	response, err := postStatement(ctx, client, base, user, statement, parametersOf(r.store.database, format, settings))
 	if err != nil {
-		return fmt.Errorf("ask ClickHouse: %w", err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return fmt.Errorf("ask ClickHouse: %w", err)
+		return Read{}, err
 	}
 	defer response.Body.Close()
-	return copyAnswer(response, w)
+	if other := response.Header.Get("X-ClickHouse-Format"); response.StatusCode == http.StatusOK && other != "" && !strings.EqualFold(other, format) {
+		return Read{}, &StatementError{"The statement asks for FORMAT " + other + ". Leave FORMAT out: the answer comes as a table, or as CSV."}
+	}
+	return readBy(response), copyAnswer(response, w)
+}
+
+// readBy returns what the summary of an answer says. The summary of an answer
+// whose length was not known when it began is that of a part of the reading.
+func readBy(response *http.Response) Read {
+	var summary struct {
+		Rows  uint64 `json:"read_rows,string"`
+		Bytes uint64 `json:"read_bytes,string"`
+	}
+	if response.ContentLength < 0 || json.Unmarshal([]byte(response.Header.Get("X-ClickHouse-Summary")), &summary) != nil {
+		return Read{}
+	}
+	return Read{Rows: summary.Rows, Bytes: summary.Bytes}
 }
 
 func copyAnswer(response *http.Response, w io.Writer) error {
