@@ -9,6 +9,7 @@ export const RANGES = {
 };
 
 const any = (v) => v.length <= 4000;
+const statement = (v) => v.length <= 32000; // that of a sankey of four layers has 10,000
 const among = (...list) => (v) => list.includes(v);
 /**
  * Every text in the address: its default, and what it may be.
@@ -20,7 +21,7 @@ const TEXTS = {
   filter: ['', any], top: ['', (v) => /^(5|10|15|20|30|50)$/.test(v)], threshold: ['', (v) => /^[0-9](\.[0-9])?$/.test(v)],
   previous: ['', among('on')], uplinks: ['', any], interface: ['', any], src: ['', (v) => /^\d{1,10}$/.test(v)], dst: ['', (v) => /^\d{1,10}$/.test(v)],
   side: ['src', among('dst')], as: ['', (v) => /^\d{1,10}$/.test(v)], port: ['', (v) => /^\d{1,5}$/.test(v)], proto: ['', (v) => /^\d{1,3}$/.test(v)], in_if: ['', any], out_if: ['', any], flows: ['', any], sort: ['-bytes', (v) => /^-?[a-z_]+$/.test(v)], skip: ['', (v) => /^\d{1,7}$/.test(v)],
-  during: ['', (v) => /^\d{1,11}-\d{1,11}$/.test(v)], tab: ['', (v) => /^[a-z]+$/.test(v)], q: ['', any],
+  during: ['', (v) => /^\d{1,11}-\d{1,11}$/.test(v)], tab: ['', (v) => /^[a-z]+$/.test(v)], q: ['', statement],
 };
 export const DEFAULTS = Object.freeze({ view: '', range: '1h', from: 0, to: 0, ...Object.fromEntries(Object.entries(TEXTS).map(([k, [d]]) => [k, d])) });
 

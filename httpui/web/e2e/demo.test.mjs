@@ -58,6 +58,15 @@ test('Trust: the SQL behind the chart gives its numbers', () => onPage(`${base}/
   await page.getByRole('region', { name: 'Result, table' }).getByRole('columnheader', { name: 'snmp_bps' }).waitFor();
 }));
 
+for (const [view, ready] of [['interfaces', (page) => page.getByRole('img', { name: /^Traffic in of/ }).first().waitFor()], ['as', drawn], ['time', drawn]]) {
+  test(`${view}: the SQL behind the chart opens and runs, however long`, () => onPage(`${base}/${view}?range=1h&live=off`, async (page) => {
+    await ready(page);
+    await page.getByRole('button', { name: /Show SQL/ }).click();
+    await page.getByRole('link', { name: 'Open in SQL' }).click();
+    await page.getByRole('region', { name: 'Result, table' }).getByRole('columnheader', { name: 'octets_sum' }).waitFor();
+  }));
+}
+
 test('the previous period is drawn beside, with its numbers', async () => {
   const to = Math.floor(Date.now() / 60000) * 60 - 120, from = to - 600;
   const before = await get(`series?from=${from - 600}&to=${to - 600}&by=src_as&top=10&points=240`);

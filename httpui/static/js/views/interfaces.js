@@ -23,7 +23,7 @@ export function build(page) {
     title: 'Interfaces', sub: 'Rates of the newest five minutes; coverage is what flows account for of what SNMP counts', height: 400, isEmpty: () => false,
     load: async (signal) => {
       const [d, series] = await Promise.all([get('interfaces', { exporter: st.exporter }, signal), get('series', { ...span(st), by: st.direction === 'in' ? 'in_if' : 'out_if', top: 50, points: 40 }, signal).catch((error) => { if (signal.aborted) throw error; return null; })]);
-      return { ...d, lines: new Map((series?.rows ?? []).map((r) => [r.value, r.bits_per_second])) };
+      return { ...d, meta: series?.meta, scale: series?.scale, lines: new Map((series?.rows ?? []).map((r) => [r.value, r.bits_per_second])) };
     },
     csv: (d) => [['exporter', 'if_index', 'name', 'description', 'speed_bps', 'role', 'snmp_in_bps', 'flow_in_bps', 'coverage_in', 'snmp_out_bps', 'flow_out_bps', 'coverage_out'],
       ...d.interfaces.map((i) => [i.exporter, i.if_index, i.name, i.description, i.speed_bps, i.role, i.snmp_in_bps, i.flow_in_bps, i.coverage_in, i.snmp_out_bps, i.flow_out_bps, i.coverage_out])],

@@ -65,7 +65,7 @@ export function build(page) {
       if (!signal.aborted) out.body.replaceChildren(failed(error, () => run()));
     }
   }
-  const keep = () => history.replaceState(null, '', page.href({ view: 'sql', q: text.value === EXAMPLE ? '' : text.value.slice(0, 4000) }));
+  const keep = () => history.replaceState(null, '', page.href({ view: 'sql', q: text.value === EXAMPLE ? '' : text.value }));
   const start = () => { keep(); run(); };
   text.addEventListener('keydown', (e) => { if (e.key === 'Enter' && (e.ctrlKey || e.metaKey)) start(); });
   box.body.append(h('div.sqlbox', null, text, h('div.row', null, h('button.btn.primary', { onclick: start }, 'Run'),
