@@ -20,7 +20,7 @@ let st = parse(new URL(location.href));
 let view = null;
 let control = new AbortController();
 let timer = 0;
-let exporters = [], session = { role: 'admin', name: '' };
+let exporters = [], session = { role: 'viewer', name: '' };
 let waiting = false; // for the first flow
 
 /**
@@ -163,12 +163,11 @@ const names = Promise.allSettled([get('complete', { what: 'exporter', q: '' }), 
   if (list.status === 'fulfilled') exporters = list.value;
   if (known.status === 'fulfilled') knowInterfaces(known.value.interfaces);
   renderBar(pageOf());
-  view.again?.();
+  view?.again?.();
 });
-render();
+// First who is looking: what only an admin may do is not shown to others, not even for a moment.
 get('session').then((s) => {
   session = s;
   const out = () => send('POST', 'logout').then(() => location.assign('/login'), (error) => toast(error.message));
   if (s.login_required) $('nav-tools').append(h('button.btn.icon.quiet', { title: `Log out ${s.name}`, 'aria-label': `Log out ${s.name}`, onclick: out }, icon('log-out')));
-  if (s.role !== 'admin') render();
-}, () => {});
+}, () => {}).finally(render);
