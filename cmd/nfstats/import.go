@@ -193,9 +193,9 @@ func listImports(ctx context.Context, flows *store.Store, out io.Writer) error {
 		if i.Flows > 0 {
 			first, last = i.FirstFlow.UTC().Format(time.RFC3339), i.LastFlow.UTC().Format(time.RFC3339)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\n", i.ID, i.State, i.Flows, i.Packets, i.Bytes, first, last, i.Format, i.Path)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\n", i.ID, i.State, i.Flows, i.Packets, i.Bytes, first, last, i.Format, archives.Printable(i.Path))
 		if i.Error != "" {
-			fmt.Fprintf(w, "\t%s\n", i.Error)
+			fmt.Fprintf(w, "\t%s\n", archives.Printable(i.Error))
 		}
 	}
 	return w.Flush()

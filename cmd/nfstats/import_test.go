@@ -120,11 +120,12 @@ func TestImportOfDamagedFiles(t *testing.T) {
 	flowToolsFile(t, cut, 100)
 	os.Truncate(cut, 24+64*30+10)
 	os.WriteFile(foreign, []byte("\x1f\x8b and so on"), 0o600)
+	os.WriteFile(filepath.Join(dir, "again"), []byte("\x1f\x8b and so on"), 0o600) // is not "in already"
 	out, err := d.output("import", "flow-tools", dir)
 	if err == nil {
 		t.Error("exit status 0")
 	}
-	for _, want := range []string{"imported 80 flows, 160 packets, 8000 bytes from 3 files (0 in already, 1 damaged, 1 unreadable)", cut + ": truncated at octet 1954", foreign + ": foreign file", "gzip"} {
+	for _, want := range []string{"imported 80 flows, 160 packets, 8000 bytes from 4 files (0 in already, 1 damaged, 2 unreadable)", cut + ": truncated at octet 1954", foreign + ": foreign file", "gzip"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("want %s in\n%s", want, out)
 		}

@@ -120,12 +120,12 @@ func (i *Importer) file(ctx context.Context, path string) (result, error) {
 		return result{}, err
 	}
 	r := result{Import: store.Import{ID: id, Attempt: 1, Path: path, Format: i.Plan.format, State: store.ImportRunning}}
+	if err := i.probe(f, path); err != nil {
+		return r, err
+	}
 	if !i.take(r.ID) {
 		r.known = true
 		return r, nil
-	}
-	if err := i.probe(f, path); err != nil {
-		return r, err
 	}
 	if i.Flows == nil {
 		return r, i.read(ctx, f, &r)

@@ -3,8 +3,10 @@ package archives
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/nfstats/nfstats/decoder/archive"
 )
@@ -31,7 +33,20 @@ type Message struct {
 }
 
 // String returns the message as a line of its own.
-func (m Message) String() string {
+func (m Message) String() string { return Printable(m.text()) }
+
+// Printable returns a text with a replacement character for each that would not
+// be printed: a file's name may have line ends and what terminals obey.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
+}
+
+func (m Message) text() string {
 	switch {
 	case m.Path == "":
 		return m.Reason
