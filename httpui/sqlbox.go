@@ -37,7 +37,7 @@ const (
 // sqlAnswer is POST /api/v1/sql.
 type sqlAnswer struct {
 	Columns   []sqlColumn       `json:"columns"`
-	Rows      []json.RawMessage `json:"rows"` // each a list of values
+	Rows      []json.RawMessage `json:"rows"`                // each a list of values
 	RowsRead  uint64            `json:"rows_read,omitempty"` // left out where ClickHouse does not say
 	BytesRead uint64            `json:"bytes_read,omitempty"`
 	ElapsedMs int64             `json:"elapsed_ms"`
