@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"strings"
 	"testing"
@@ -329,6 +330,13 @@ func TestRawFlows(t *testing.T) {
 	}
 	if _, err := s.Flows(t.Context(), selection, "-1", 1, 0); err == nil {
 		t.Error("an order from outside is accepted")
+	}
+	if err := s.Raw(t.Context(), "DROP TABLE flows", "", io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	out.Reset()
+	if err := s.FlowsCSV(t.Context(), selection, "time_received", &out); err == nil || out.Len() > 0 {
+		t.Errorf("what ClickHouse refuses begins with %q: %v", out.String(), err)
 	}
 }
 
