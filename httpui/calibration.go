@@ -75,7 +75,12 @@ func (s *Server) calibration(r *http.Request) (any, error) {
 		return nil, badRequest("direction=%s: want in or out", direction)
 	}
 	answers, err := s.describeCalibration(r.Context(), q, direction)
-	return map[string]any{"from": from.Unix(), "to": to.Unix(), "bucket_seconds": calibration.BucketSeconds, "interfaces": answers}, err
+	if err != nil {
+		return nil, err
+	}
+	q.Direction = direction
+	sql, err := s.deps.Inventory.CalibrationSQL(r.Context(), q)
+	return map[string]any{"from": from.Unix(), "to": to.Unix(), "bucket_seconds": calibration.BucketSeconds, "interfaces": answers, "sql": sql}, err
 }
 
 // calibrationRows are rows of table calibration by way, the ways in order.

@@ -79,6 +79,10 @@ func (f *fakeInventory) Calibration(_ context.Context, q store.CalibrationQuery)
 	return rows, nil
 }
 
+func (f *fakeInventory) CalibrationSQL(context.Context, store.CalibrationQuery) (string, error) {
+	return "SELECT 1", nil
+}
+
 var edge = netip.MustParseAddr("192.0.2.1")
 
 // inventoryServer returns a server with an inventory of one exporter with one interface.

@@ -51,7 +51,7 @@ func (s *Server) exporters(r *http.Request) (any, error) {
 		answers[at].Live = &live[i]
 	}
 	slices.SortStableFunc(answers, func(a, b exporterAnswer) int { return a.Address.Compare(b.Address) })
-	return map[string]any{"from": from.Unix(), "to": to.Unix(), "exporters": answers}, nil
+	return map[string]any{"from": from.Unix(), "to": to.Unix(), "exporters": answers, "sql": store.ExportersSQL(from, to)}, nil
 }
 
 // templates answers GET /api/v1/exporters/{address}/templates: the templates

@@ -23,6 +23,7 @@ type inventory interface {
 	ForgetExporter(ctx context.Context, exporter netip.Addr) error
 	Counters(ctx context.Context, exporter netip.Addr, from, to time.Time) ([]store.Counter, error)
 	Calibration(ctx context.Context, q store.CalibrationQuery) ([]store.CalibrationRow, error)
+	CalibrationSQL(ctx context.Context, q store.CalibrationQuery) (string, error)
 }
 
 // interfaceAnswer is one interface of GET /api/v1/interfaces.

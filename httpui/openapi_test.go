@@ -141,6 +141,7 @@ var describedRoutes = []described{
 		From      int64            `json:"from"`
 		To        int64            `json:"to"`
 		Exporters []exporterAnswer `json:"exporters"`
+		SQL       string           `json:"sql"` // gives the same numbers
 	}{}},
 	{"GET /api/v1/exporters/{address}/templates", "Templates that an exporter announced", addressPath{}, struct {
 		Address   netip.Addr               `json:"address"`
@@ -189,6 +190,7 @@ var describedRoutes = []described{
 		To            int64               `json:"to"`
 		BucketSeconds int                 `json:"bucket_seconds"`
 		Interfaces    []calibrationAnswer `json:"interfaces"`
+		SQL           string              `json:"sql"` // gives the same numbers
 	}{}},
 	{"POST /api/v1/calibration/accept", "Sets a sampling rate that the calibration suggests", acceptInput{}, struct {
 		Exporter     netip.Addr `json:"exporter"`

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/netip"
 	"strconv"
 	"time"
@@ -96,32 +95,15 @@ func (s *Store) Calibration(ctx context.Context, q CalibrationQuery) (all []Cali
 
 // EachCalibration hands on what Calibration returns as it is read.
 func (s *Store) EachCalibration(ctx context.Context, q CalibrationQuery, each func(CalibrationRow)) error {
-	where := fmt.Sprintf("bucket >= toDateTime({from:Int64}, 'UTC') AND bucket < toDateTime({to:Int64}, 'UTC') AND if_index < %d", goneIfIndex)
-	parameters := clickhouse.Parameters{"from": strconv.FormatInt(q.From.Unix(), 10), "to": strconv.FormatInt(q.To.Unix(), 10)}
-	if q.Exporter.IsValid() {
-		where += " AND exporter_addr = toIPv6({exporter:String})"
-		parameters["exporter"] = netip.AddrFrom16(q.Exporter.As16()).String()
-	}
-	if q.IfIndex != 0 {
-		where += " AND if_index = {interface:UInt32}"
-		parameters["interface"] = strconv.FormatUint(uint64(q.IfIndex), 10)
-	}
-	if q.Direction != "" {
-		where += " AND direction = {direction:String}"
-		parameters["direction"] = q.Direction
-	}
-	ids, err := s.Identities(ctx)
+	reading, selected, err := s.calibration(ctx, q)
 	if err != nil {
 		return err
 	}
-	today := newQuery(Selection{}, choice{from: q.From.Unix(), to: q.To.Unix()})
-	today.follow(ids)
-	maps.Copy(parameters, today.parameters)
-	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(parameters), clickhouse.WithSettings(clickhouse.Settings{"max_execution_time": 60}))
+	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(reading.parameters), clickhouse.WithSettings(clickhouse.Settings{"max_execution_time": 60}))
 	rows, err := s.conn.Query(ctx, `
 SELECT toInt64(toUnixTimestamp(bucket)), exporter_addr, if_index, toString(direction), snmp_octets, flow_octets, flow_overhead, toFloat64(packet_overhead), flow_egress, flow_packets, sampling_rate,
     coverage, factor_raw, factor, toString(status), toString(reason), final
-FROM `+today.calibrationSource()+` WHERE `+where+` ORDER BY exporter_addr, if_index, direction, bucket`)
+FROM `+selected+` ORDER BY exporter_addr, if_index, direction, bucket`)
 	if err != nil {
 		return fmt.Errorf("read calibration: %w", err)
 	}
@@ -140,6 +122,47 @@ FROM `+today.calibrationSource()+` WHERE `+where+` ORDER BY exporter_addr, if_in
 		return fmt.Errorf("read calibration: %w", err)
 	}
 	return nil
+}
+
+// CalibrationSQL returns a query for people who want to run it themselves: of the
+// curves of one interface, or of the newest bucket of all, final ones first.
+func (s *Store) CalibrationSQL(ctx context.Context, q CalibrationQuery) (string, error) {
+	reading, selected, err := s.calibration(ctx, q)
+	if err != nil {
+		return "", err
+	}
+	order := "ORDER BY direction, bucket"
+	if q.IfIndex == 0 {
+		order = "ORDER BY exporter_addr, if_index, direction, final DESC, bucket DESC LIMIT 1 BY exporter_addr, if_index, direction"
+	}
+	return reading.shown(`SELECT bucket, exporter_addr, if_index, direction, if(snmp_octets < 0, NULL, snmp_octets * 8 / 300) AS snmp_bps,
+    (flow_octets + flow_overhead) * 8 / 300 AS flows_bps,
+    if(factor > 0 AND status IN ('applied', 'amber'), flow_octets * factor * 8 / 300, flows_bps) AS calibrated_bps,
+    coverage, factor, sampling_rate, status, reason, final
+FROM ` + selected + "\n" + order), nil
+}
+
+// calibration returns what to read a selection of table calibration from, as
+// interfaces are numbered today, with its condition; the parameters are those of
+// the query.
+func (s *Store) calibration(ctx context.Context, q CalibrationQuery) (reading *query, selected string, err error) {
+	ids, err := s.Identities(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	reading = newQuery(Selection{}, choice{from: q.From.Unix(), to: q.To.Unix()})
+	reading.follow(ids)
+	where := fmt.Sprintf("bucket >= toDateTime({from:Int64}, 'UTC') AND bucket < toDateTime({to:Int64}, 'UTC') AND if_index < %d", goneIfIndex)
+	if q.Exporter.IsValid() {
+		where += " AND exporter_addr = " + reading.bind("IPv6", netip.AddrFrom16(q.Exporter.As16()).String())
+	}
+	if q.IfIndex != 0 {
+		where += fmt.Sprintf(" AND if_index = %d", q.IfIndex)
+	}
+	if q.Direction != "" {
+		where += " AND direction = " + reading.bind("String", q.Direction)
+	}
+	return reading, reading.calibrationSource() + " WHERE " + where, nil
 }
 
 // InsertCalibration writes rows; a later one of the same bucket and way counts.

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
-
-	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
 // Exporter is what the tables hold of one exporter in a time range.
@@ -19,16 +17,19 @@ type Exporter struct {
 	Octets    uint64     `json:"octets"` // scaled by the sampling rate
 }
 
+// ExportersSQL returns the query of Exporters.
+func ExportersSQL(from, to time.Time) string {
+	return fmt.Sprintf(`SELECT exporter_addr, any(exporter_name) AS name,
+    toUnixTimestamp64Milli(min(time_received)) AS first_seen_ms, toUnixTimestamp64Milli(max(time_received)) AS last_seen_ms,
+    count() AS flows, sum(bytes_scaled) AS octets
+FROM flows
+WHERE time_received >= fromUnixTimestamp64Milli(%d) AND time_received < fromUnixTimestamp64Milli(%d)
+GROUP BY exporter_addr ORDER BY exporter_addr LIMIT 10000`, from.UnixMilli(), to.UnixMilli())
+}
+
 // Exporters returns who sent flows from from up to to.
 func (s *Store) Exporters(ctx context.Context, from, to time.Time) ([]Exporter, error) {
-	ctx = clickhouse.Context(limited(ctx), clickhouse.WithParameters(clickhouse.Parameters{
-		"from": fmt.Sprint(from.UnixMilli()), "to": fmt.Sprint(to.UnixMilli()),
-	}))
-	rows, err := s.conn.Query(ctx, `SELECT exporter_addr, any(exporter_name),
-    toUnixTimestamp64Milli(min(time_received)), toUnixTimestamp64Milli(max(time_received)), count(), sum(bytes_scaled)
-FROM flows
-WHERE time_received >= fromUnixTimestamp64Milli({from:Int64}) AND time_received < fromUnixTimestamp64Milli({to:Int64})
-GROUP BY exporter_addr ORDER BY exporter_addr LIMIT 10000`)
+	rows, err := s.conn.Query(limited(ctx), ExportersSQL(from, to))
 	if err != nil {
 		return nil, fmt.Errorf("read exporters: %w", err)
 	}

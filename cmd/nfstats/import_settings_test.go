@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // importJob is what the API tells of a job.
@@ -147,6 +148,14 @@ func TestImportFromTheSettings(t *testing.T) {
 	}
 	if got := d.scalar(importTotals); got != "(0,0)\t0\t0" {
 		t.Errorf("forgotten: %s", got)
+	}
+
+	flowToolsFileOf(t, filepath.Join(folder, "ft-old"), 3, time.Now().AddDate(0, 0, -20))
+	if job := d.importHere(`{"path": "ft-old", "format": "flow-tools", "dry_run": true}`); job.Flows != 3 || !strings.Contains(fmt.Sprint(job.Messages), "table flows keeps 10") {
+		t.Errorf("dry run of old flows: %+v", job)
+	}
+	if job := d.importHere(`{"path": "ft-old", "format": "flow-tools", "dry_run": true, "mapping": "exporter 192.0.2.1 192.0.2.9"}`); job.Flows != 3 || job.State != "done" {
+		t.Errorf("with a mapping: %+v", job)
 	}
 }
 

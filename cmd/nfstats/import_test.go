@@ -74,7 +74,7 @@ func TestImportBesideTheDaemon(t *testing.T) {
 	flowToolsFile(t, path, 1000)
 	flowToolsFile(t, filepath.Join(dir, "tmp-v05.2026-01-01.001500+0000"), 10)
 
-	if out := d.mustOutput("import", "flow-tools", "--dry-run", dir); !strings.Contains(out, "would import 1000 flows, 2000 packets, 100000 bytes from 1 files") || !strings.Contains(out, "skipped") {
+	if out := d.mustOutput("import", "flow-tools", "--dry-run", dir); !strings.Contains(out, "would import 1000 flows, 2000 packets, 100000 bytes from 1 file ") || !strings.Contains(out, "skipped") {
 		t.Error(out)
 	}
 	if got := d.scalar(importTotals); got != "(0,0)\t0\t0" {

@@ -25,8 +25,8 @@ type Importer struct {
 	Open     func(path string) (*os.File, error) // a file of Run
 	Stdin    io.Reader                           // file "-"; may be nil
 
+	Retention *store.Retention // tells how old rows may be; may be nil for a dry run
 	Flows     *store.Store     // nil for a dry run, which uses nothing of what follows
-	Retention *store.Retention // tells how old rows may be
 	Collector string           // name of this collector, for column collector
 	Networks  *ipas.Database   // completes AS numbers; nil: they stay as exported
 
@@ -84,7 +84,7 @@ func (i *Importer) Run(ctx context.Context, files []File) error {
 	err := group.Wait()
 	state := i.Progress.State()
 	if err == nil && state.Unreadable+state.Damaged > 0 {
-		return fmt.Errorf("%d of %d files were not read whole, %d not at all", state.Damaged+state.Unreadable, state.FilesDone, state.Unreadable)
+		return fmt.Errorf("%d of %s not read whole, %d not at all", state.Damaged+state.Unreadable, counted(state.FilesDone, "file was", "files were"), state.Unreadable)
 	}
 	return err
 }

@@ -168,9 +168,9 @@ func (j *Jobs) run(r *running) error {
 		}
 		return root.Open(below)
 	}
-	importer := &Importer{Plan: r.plan, Parallel: j.config.Parallel, Progress: r.progress, Open: open}
+	importer := &Importer{Plan: r.plan, Parallel: j.config.Parallel, Progress: r.progress, Open: open, Retention: j.retention}
 	if !r.job.Options.DryRun {
-		importer.Flows, importer.Retention, importer.Collector, importer.Networks = j.flows, j.retention, j.config.Collector, j.networks
+		importer.Flows, importer.Collector, importer.Networks = j.flows, j.config.Collector, j.networks
 	}
 	return importer.Run(r.ctx, files)
 }

@@ -83,8 +83,16 @@ func (s State) Summary(dryRun bool) string {
 	if dryRun {
 		verb = "would import"
 	}
-	return fmt.Sprintf("%s %d flows, %d packets, %d bytes from %d files (%d in already, %d damaged, %d unreadable)",
-		verb, s.Flows, s.Packets, s.Bytes, s.FilesDone, s.Known, s.Damaged, s.Unreadable)
+	return fmt.Sprintf("%s %d flows, %d packets, %d bytes from %s (%d in already, %d damaged, %d unreadable)",
+		verb, s.Flows, s.Packets, s.Bytes, counted(s.FilesDone, "file", "files"), s.Known, s.Damaged, s.Unreadable)
+}
+
+// counted returns a number with the word for one or for more.
+func counted(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
 }
 
 // Progress follows an import. It is safe for concurrent use; the functions are

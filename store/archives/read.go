@@ -91,12 +91,12 @@ func (i *Importer) read(ctx context.Context, f *os.File, r *result) error {
 			first, last = min(first, b.TimeFlowStart[row]), max(last, b.TimeFlowEnd[row])
 		}
 		r.Flows += uint64(b.Len())
-		if i.Flows != nil {
-			if b.Len() > 0 {
-				if err := i.warnOfExpiry(ctx, time.UnixMilli(first)); err != nil {
-					return err
-				}
+		if i.Retention != nil && b.Len() > 0 {
+			if err := i.warnOfExpiry(ctx, time.UnixMilli(first)); err != nil {
+				return err
 			}
+		}
+		if i.Flows != nil {
 			token := fmt.Sprintf("import-%s-%d-%s-%d", r.ID, r.Attempt, i.Plan.digest, block)
 			if err := i.Flows.InsertFlows(ctx, store.Block{Token: token, Collector: i.Collector, Source: r.ID}, b); err != nil {
 				return err

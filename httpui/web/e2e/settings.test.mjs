@@ -83,6 +83,10 @@ for (const theme of ['light', 'dark']) {
       await dialog.locator('.field-error:not([hidden])').first().waitFor();
       await accessible(page);
       await dialog.getByLabel('Address of the exporter').fill('');
+      await dialog.getByLabel('Other addresses and interfaces').fill('exporter 192.0.2.1');
+      await dialog.getByRole('button', { name: 'Import', exact: true }).click();
+      await dialog.getByText('line 1').waitFor();
+      await dialog.getByLabel('Other addresses and interfaces').fill('exporter 192.0.2.1 192.0.2.9');
       await dialog.getByRole('button', { name: 'Import', exact: true }).click();
       await dialog.waitFor({ state: 'detached' });
     };

@@ -17,6 +17,7 @@ export function form(title, fields, save, verb = 'Save', said = 'Saved') {
   const inputs = new Map();
   const rows = fields.map((f) => {
     const input = f.options ? h('select', { 'aria-label': f.label }, f.options.map(([v, n]) => h('option', { value: v, selected: v === String(f.value ?? '') }, n)))
+      : f.type === 'textarea' ? h('textarea', { 'aria-label': f.label, rows: 3, spellcheck: 'false' }, String(f.value ?? ''))
       : h('input', { 'aria-label': f.label, type: f.type ?? 'text', value: f.type === 'checkbox' ? 'on' : f.value ?? '', checked: f.type === 'checkbox' && f.value === true, autocomplete: f.type === 'password' ? 'new-password' : 'off', spellcheck: 'false' });
     const error = h('span.field-error', { role: 'alert', hidden: true });
     inputs.set(f.key, { input, error });

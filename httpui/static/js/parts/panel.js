@@ -30,7 +30,7 @@ import { empty, failed, loading, save, show } from '../ui.js';
  * @param {Settings} settings
  */
 export function panel(page, settings) {
-  const { title, label: spoken = title, sub = '', size = '', height = 300, load, make, isEmpty = (d) => d.rows?.length === 0, sql = (d) => d.meta?.sql, csv, note, acts = [] } = settings;
+  const { title, label: spoken = title, sub = '', size = '', height = 300, load, make, isEmpty = (d) => d.rows?.length === 0, sql = (d) => d.meta?.sql ?? d.sql, csv, note, acts = [] } = settings;
   const body = h('div'), foot = h('footer', { hidden: true });
   const subtitle = h('p', null, sub);
   const buttons = h('div.act', null, acts);

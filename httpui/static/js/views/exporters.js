@@ -50,7 +50,7 @@ const templatesOf = (e) => e.live.domains.reduce((n, d) => n + d.templates, 0);
 
 /** The newest sampling rates in force: '1:1000 announced in options'. */
 function sampling(live) {
-  const all = [...new Set((live?.sampling ?? live?.sampling_rates ?? []).map((s) => `${s.rate ? `1:${s.rate}` : 'unknown'}${s.origin ? ` (${String(s.origin).replaceAll('_', ' ')})` : ''}`))];
+  const all = [...new Set((live?.sampling ?? live?.sampling_rates ?? []).map((s) => (s.origin === 'unknown' ? 'none announced: counted as 1:1' : `${s.rate ? `1:${s.rate}` : 'unknown'}${s.origin ? ` (${String(s.origin).replaceAll('_', ' ')})` : ''}`)))];
   return all.slice(0, 3).join(', ') || '–';
 }
 

@@ -19,6 +19,7 @@ const begin = (page, path) => form(`Import ${path || 'everything'}`, [
   { key: 'exporter', label: 'Address of the exporter', hint: 'For flows whose file does not tell it' },
   { key: 'sampling', label: 'One packet in so many was seen', type: 'number', value: 1, hint: 'For flows that the collector has not scaled already' },
   { key: 'since', label: 'Flows since', type: 'date', hint: 'UTC; empty for all' }, { key: 'until', label: 'Flows before', type: 'date' },
+  { key: 'mapping', label: 'Other addresses and interfaces', type: 'textarea', hint: 'Lines “exporter OLD NEW” and “interface EXPORTER OLD NEW”; empty for none' },
   { key: 'dry_run', label: 'Only tell what would come in', type: 'checkbox', value: false },
 ], (v) => send('POST', 'imports', { ...v, path, sampling: v.sampling ?? 1 }).then(page.refresh), 'Import', 'It runs');
 
@@ -45,7 +46,7 @@ async function choose(page, path = '') {
 /** One import that runs, or has run. */
 function job(page, j) {
   const running = j.state === 'running';
-  const did = `${j.dry_run ? 'Would import' : 'Imported'} ${count(j.flows)} flows (${octets(j.bytes)}) from ${count(j.files_done)} of ${count(j.files)} files`;
+  const did = `${j.dry_run ? 'Would import' : 'Imported'} ${count(j.flows)} flows (${octets(j.bytes)}) from ${count(j.files_done)} of ${count(j.files)} ${j.files === 1 ? 'file' : 'files'}`;
   const more = [j.files_known && `${count(j.files_known)} in already`, j.files_damaged && `${count(j.files_damaged)} damaged`, j.files_unreadable && `${count(j.files_unreadable)} unreadable`,
     running && j.left_ms !== null && `${spell(Math.ceil(j.left_ms / 1000))} left`].filter(Boolean);
   const name = j.path === '.' ? 'everything' : j.path;
@@ -101,7 +102,7 @@ export const imports = (page) => panel(page, {
       paint(d.jobs);
       const rows = d.imports.filter((i) => i.state !== 'forgotten');
       const more = d.totals.files > rows.length ? `; the newest ${count(rows.length)}:` : '';
-      all.replaceChildren(...(rows.length ? [h('div.prose', null, `${count(d.totals.files)} files are in: ${count(d.totals.flows)} flows, ${count(d.totals.packets)} packets, ${octets(d.totals.bytes)}${more}`), list(page, rows, d.jobs[0]?.state === 'running')]
+      all.replaceChildren(...(rows.length ? [h('div.prose', null, `${d.totals.files === 1 ? '1 file is' : `${count(d.totals.files)} files are`} in: ${count(d.totals.flows)} flows, ${count(d.totals.packets)} packets, ${octets(d.totals.bytes)}${more}`), list(page, rows, d.jobs[0]?.state === 'running')]
         : [state('database', 'Nothing has been imported', d.folder ? `Files below ${d.folder} can be imported here.` : 'Name a folder as import.folder in the configuration, or use the command nfstats import.')]));
     } };
   },

@@ -57,8 +57,8 @@ export function build(page) {
     try {
       const d = answer = await send('POST', 'sql', { query: text.value, limit: LIMIT }, signal);
       const canvas = h('div.canvas', { css: { height: '240px' } }), plot = h('div.plot', null, canvas);
-      out.body.replaceChildren(plot, d.rows.length ? table('Result', d.columns.map((c, i) => ({ name: c.name, left: !numeric(c.type), cell: (r) => (r[i] === null ? 'NULL' : typeof r[i] === 'object' ? JSON.stringify(r[i]) : String(r[i])), by: (r) => (numeric(c.type) ? Number(r[i]) : String(r[i])) })), d.rows) : state('inbox', 'No rows', ''),
-        h('footer', null, h('span', null, `${count(d.rows.length)} rows${d.truncated ? ', cut there' : ''}`), h('span', { css: { 'margin-left': 'auto' } }, `${d.rows_read ? `${count(d.rows_read)} rows, ${octets(d.bytes_read)} read · ` : ''}${d.elapsed_ms} ms`)));
+      out.body.replaceChildren(plot, table('Result', d.columns.map((c, i) => ({ name: c.name, left: !numeric(c.type), cell: (r) => (r[i] === null ? 'NULL' : typeof r[i] === 'object' ? JSON.stringify(r[i]) : String(r[i])), by: (r) => (numeric(c.type) ? Number(r[i]) : String(r[i])) })), d.rows),
+        h('footer', null, h('span', null, `${d.rows.length === 1 ? '1 row' : `${count(d.rows.length)} rows`}${d.truncated ? ', cut there' : ''}`), h('span', { css: { 'margin-left': 'auto' } }, `${d.rows_read ? `${count(d.rows_read)} rows, ${octets(d.bytes_read)} read · ` : ''}${d.elapsed_ms} ms`)));
       chart = chartOf(d, canvas);
       if (!chart) plot.remove();
     } catch (error) {

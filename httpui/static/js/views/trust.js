@@ -4,6 +4,7 @@ import { get, send } from '../api.js';
 import { span } from '../state.js';
 import { percent } from '../format.js';
 import { lines } from '../charts/time.js';
+import { choose } from '../parts/bar.js';
 import { panel, panels } from '../parts/panel.js';
 import { keyCell, table } from '../parts/table.js';
 import { state, toast } from '../ui.js';
@@ -25,12 +26,11 @@ function detail(page) {
   const [exporter, index] = [st.interface.slice(0, st.interface.lastIndexOf('/')), st.interface.slice(st.interface.lastIndexOf('/') + 1)];
   const self = panel(page, {
     title: 'Interface', height: 320, isEmpty: (d) => d.interfaces.length === 0,
-    acts: [h('button.btn.act-text', { onclick: () => go({ interface: '' }) }, icon('x'), 'All interfaces')],
+    acts: [choose('Direction', st.direction, [['in', 'In'], ['out', 'Out']], (direction) => go({ direction })), h('button.btn.act-text', { onclick: () => go({ interface: '' }) }, icon('x'), 'All interfaces')],
     load: async (signal) => {
       const { from, to } = span(st);
       return { from, to, ...await get('calibration', { exporter, if_index: index, direction: st.direction, from, to }, signal) };
     },
-    sql: (d) => `SELECT bucket, if(snmp_octets < 0, NULL, snmp_octets * 8 / ${BUCKET_S}) AS snmp_bps, (flow_octets + flow_overhead) * 8 / ${BUCKET_S} AS flows_bps, coverage, factor, status\nFROM calibration FINAL\nWHERE exporter_addr = toIPv6('${exporter}') AND if_index = ${Number(index)} AND direction = '${st.direction}'\n  AND bucket >= toDateTime(${Math.floor(d.from / BUCKET_S) * BUCKET_S}) AND bucket < toDateTime(${d.to})\nORDER BY bucket`,
     csv: (d) => [['time', 'snmp_bps', 'flows_bps', 'calibrated_bps', 'coverage', 'status', 'final'], ...d.interfaces[0].buckets.map((b) => [new Date(b.time * 1000).toISOString(), b.snmp_bps, b.flows_bps, b.calibrated_bps, b.coverage, b.status, b.final])],
     make: (body) => {
       const canvas = h('div.canvas', { css: { height: '280px' } }), words = h('div.verdict'), strip = h('div.strip'), legend = h('div.legend');
