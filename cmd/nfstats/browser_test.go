@@ -58,6 +58,7 @@ func TestPageInBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	d, empty := newDaemon(t, "NFSTATS_IMPORT_FOLDER="+archived, "NFSTATS_HTTP_WHOIS="+registry(t)), newDaemon(t)
+	empty.env = append(empty.env, "NFSTATS_COLLECTOR_LISTEN="+strings.Replace(empty.udp, "127.0.0.1", "127.0.0.9", 1)+","+empty.udp)
 	d.start()
 	empty.start()
 	for i, exporter := range []string{"127.0.0.7", "127.0.0.8"} {

@@ -68,6 +68,10 @@ test('numbers have three significant digits and powers of 1000', () => {
   assert.deepEqual(parts(0, 'pps'), ['0', 'pps']);
   assert.deepEqual(parts(undefined), ['–', '']);
   assert.equal(si(999.6, 'bytes'), '1,000\u202fB');
+  for (const [v, error, want] of /** @type {[number, number, string][]} */ ([[1234567, 0, '1.23 Mbps'], [1234567, 200000, '1.2 Mbps'], [1234567, 90000, '1.23 Mbps'], [1234567, 1000, '1.23 Mbps'],
+    [41300000, 6000000, '41 Mbps'], [123456, 45000, '120 kbps'], [123456, 900000, '100 kbps'], [999600, 30000, '1.00 Mbps'], [960, 100, '1.0 kbps'], [0, 5, '0 bps']])) {
+    assert.equal(si(v, 'bps', error), want.replace(' ', '\u202f'), `${v} ± ${error}`);
+  }
   assert.equal(count(1234567), '1\u202f234\u202f567');
 });
 

@@ -52,6 +52,9 @@ if (emptyBase) {
     const [, host, port] = /** @type {RegExpExecArray} */ (/^(.*):(\d+)$/.exec(receiving[0]));
     const lines = await page.getByLabel('configuration', { exact: true }).textContent();
     assert.ok(lines?.includes(`flow-server ${host.replace(/[[\]]/g, '')} port ${port}`) && lines.includes('input rate 500'), lines ?? '');
+    await page.getByLabel('at address').fill('127.0.0.5');
+    await page.getByLabel('at address').press('Tab');
+    await page.getByText('flow-server 127.0.0.1 port').waitFor(); // not 127.0.0.9, which is the first
     await accessible(page);
     await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined })); // as on pages without TLS
     await page.getByRole('button', { name: 'Copy' }).click();

@@ -68,16 +68,16 @@ export function sankey(el, onpick) {
         tooltip: { trigger: 'item', formatter: (p) => {
           if (p.dataType === 'node') {
             const n = d.nodes[p.data.i];
-            return tip(`${DIMENSIONS[n.by]}${n.note ? ` · ${n.note}` : ''}`, [{ label: n.label, color: color(n), text: si(n.bits, 'bps') }], [plusMinus(n.error, n.bits) || 'Share', share(n.bits)]);
+            return tip(`${DIMENSIONS[n.by]}${n.note ? ` · ${n.note}` : ''}`, [{ label: n.label, color: color(n), text: si(n.bits, 'bps', n.error) }], [plusMinus(n.error, n.bits) || 'Share', share(n.bits)]);
           }
           const l = d.links[p.data.i], [a, b] = [d.nodes[l.a], d.nodes[l.b]];
-          return tip('', [{ label: a.label, color: color(a), text: '' }, { label: b.label, color: color(b), text: si(l.bits, 'bps') }], [plusMinus(l.error, l.bits) || 'Share', share(l.bits)]);
+          return tip('', [{ label: a.label, color: color(a), text: '' }, { label: b.label, color: color(b), text: si(l.bits, 'bps', l.error) }], [plusMinus(l.error, l.bits) || 'Share', share(l.bits)]);
         } },
         series: [{ type: 'sankey', left: 14, right: room(el), top: 6, bottom: 10, nodeWidth: 12, nodeGap: d.nodes.length > 60 ? 6 : 10, nodeAlign: 'justify', layoutIterations: 48, draggable: false,
           emphasis: { focus: 'trajectory', lineStyle: { opacity: 0.62 } }, blur: { lineStyle: { opacity: 0.06 }, itemStyle: { opacity: 0.35 }, label: { opacity: 0.4 } },
           itemStyle: { borderWidth: 0, borderRadius: 2 }, lineStyle: { color: 'gradient', opacity: 0.3, curveness: 0.52 },
           data: d.nodes.map((n, i) => ({ name: n.key, i, depth: n.layer, itemStyle: { color: token(color(n)) },
-            label: { position: 'right', formatter: narrow ? `{n|${text(cut(name(n)))}}` : `{n|${text(cut(name(n)))}}  {v|${si(n.bits, 'bps')}}`,
+            label: { position: 'right', formatter: narrow ? `{n|${text(cut(name(n)))}}` : `{n|${text(cut(name(n)))}}  {v|${si(n.bits, 'bps', n.error)}}`,
               rich: { n: { color: token('--text'), fontSize: 12, fontWeight: 540, textBorderColor: token('--surface'), textBorderWidth: 2.5 }, v: { color: token('--text-2'), fontSize: 11.5, textBorderColor: token('--surface'), textBorderWidth: 2.5 } } } })),
           links: d.links.map((l, i) => ({ source: d.nodes[l.a].key, target: d.nodes[l.b].key, i, value: l.bits })) }],
       },

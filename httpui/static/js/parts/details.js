@@ -17,7 +17,7 @@ export function details(page, by, row) {
   const link = (glyph, text, patch) => h('a.btn', { href: page.href(patch), 'data-go': '' }, icon(glyph), text);
   const registry = h('div.registry', { role: 'status' });
   show(row.label, h('p', null, `${DIMENSIONS[by]}${row.note ? ` · ${row.note}` : ''}`),
-    h('dl.facts', null, h('dt', null, 'Traffic'), h('dd', null, `${si(row.bits_per_second, 'bps')} ${[plusMinus(row.error, row.bits_per_second), fewSamples(row.error, row.bits_per_second)].filter(Boolean).join(', ')}`), h('dt', null, 'Share'), h('dd', null, percent(row.share))),
+    h('dl.facts', null, h('dt', null, 'Traffic'), h('dd', null, `${si(row.bits_per_second, 'bps', row.error)} ${[plusMinus(row.error, row.bits_per_second), fewSamples(row.error, row.bits_per_second)].filter(Boolean).join(', ')}`), h('dt', null, 'Share'), h('dd', null, percent(row.share))),
     (isAS(by) || isAddress(by)) && registry,
     h('div.row', null,
       link('chart-area', 'Over time', { view: 'time', by: isAS(by) ? (by === 'src_as' ? 'dst_as' : 'src_as') : 'src_as', filter }),

@@ -40,7 +40,7 @@ function largest(d, title) {
   return table(`${title}, largest paths`, [
     ...d.dims.map((x, l) => ({ name: DIMENSIONS[x], left: true, cell: (r) => keyCell(r.cells[l].label, { note: isAS(x) ? r.cells[l].note : '', color: l === 0 || l === d.dims.length - 1 ? r.cells[l].color : '' }), by: (r) => r.cells[l].label })),
     { name: 'Share', cell: (r) => percent(r.bits_per_second / total), by: (r) => r.bits_per_second },
-    { name: 'Rate', strong: true, cell: (r) => si(r.bits_per_second, 'bps'), by: (r) => r.bits_per_second },
+    { name: 'Rate', strong: true, cell: (r) => si(r.bits_per_second, 'bps', r.error), by: (r) => r.bits_per_second },
     { name: 'Error', cell: (r) => plusMinus(r.error, r.bits_per_second) || '–', by: (r) => r.error },
   ], rows, { sorted: '-Rate' });
 }

@@ -31,10 +31,10 @@ export function sharesTable(page, d, rows = dressed(d), short = '') {
   const columns = [
     { name: DIMENSIONS[d.by], cell: (r) => keyCell(r.label, { note: short ? '' : r.note, color: r.color, onclick: open(r) }), by: (r) => r.label },
     { name: 'Share', cell: (r) => (short ? percent(r.share) : shareBar(r.share, r.color, max)), by: (r) => r.share },
-    { name: 'Rate', strong: true, cell: (r) => si(r.bits_per_second, 'bps'), by: (r) => r.bits_per_second },
+    { name: 'Rate', strong: true, cell: (r) => si(r.bits_per_second, 'bps', r.error), by: (r) => r.bits_per_second },
     { name: 'Error', cell: (r) => h('span.u', { title: fewSamples(r.error, r.bits_per_second) }, plusMinus(r.error, r.bits_per_second) || '–'), by: (r) => (r.bits_per_second ? r.error / r.bits_per_second : 0) },
     { name: 'Packets', cell: (r) => si(r.packets_per_second, 'pps'), by: (r) => r.packets_per_second },
-    { name: 'Volume', cell: (r) => si(r.bits_per_second * (d.to - d.from) / 8, 'bytes'), by: (r) => r.bits_per_second },
+    { name: 'Volume', cell: (r) => si(r.bits_per_second * (d.to - d.from) / 8, 'bytes', r.error * (d.to - d.from) / 8), by: (r) => r.bits_per_second },
   ];
   return table(short || DIMENSIONS[d.by], short ? columns.slice(0, 4) : columns, rows, { sorted: '-Rate' });
 }

@@ -19,7 +19,7 @@ function top(page) {
   return panel(page, {
     title: `Top ${st.side === 'src' ? 'source' : 'destination'} addresses`, sub: 'Averages over the range', height: 24 * n + 40, csv: sharesCSV,
     load: (signal) => get('shares', { ...query(st, ...only(st)), by, top: n }, signal),
-    note: (d) => `${count(d.total.values)} addresses, ${si(d.total.bits_per_second, 'bps')} ${plusMinus(d.total.error, d.total.bits_per_second)} in all`,
+    note: (d) => `${count(d.total.values)} addresses, ${si(d.total.bits_per_second, 'bps', d.total.error)} ${plusMinus(d.total.error, d.total.bits_per_second)} in all`,
     make: (body) => {
       const canvas = h('div.canvas', { css: { height: `${24 * n + 34}px` } }), below = h('div');
       body.append(h('div.plot', null, canvas), below);

@@ -19,6 +19,9 @@ export function start(page, receiving) {
   return [intro.el, recipes.el];
 }
 
+/** '[2001:db8::1]:2055' → '2001:db8::1' */
+const hostOf = (address) => address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+
 /**
  * Lines for one router, with what is known filled in.
  * @param {{id: string, name: string, text: string}[]} routers
@@ -27,18 +30,33 @@ export function start(page, receiving) {
 function choose(routers, receiving) {
   const router = h('select', null, routers.map((r) => h('option', { value: r.id }, r.name)));
   const where = h('select', null, (receiving.length ? receiving : ['192.0.2.1:2055']).map((a) => h('option', null, a)));
+  const from = h('input', { type: 'text', placeholder: 'any', autocomplete: 'off', spellcheck: 'false' });
   const rate = h('input', { type: 'number', min: '1', max: '65535', value: '1000' });
   const lines = h('pre', { tabindex: '0', 'aria-label': 'configuration' });
   const show = () => {
-    const at = where.value.lastIndexOf(':');
-    const host = where.value.slice(0, at).replace(/^\[|\]$/g, '');
+    const host = hostOf(where.value), port = where.value.slice(where.value.lastIndexOf(':') + 1);
     const text = routers.find((r) => r.id === router.value)?.text ?? '';
-    lines.textContent = text.replaceAll('{address}:{port}', where.value).replaceAll('{address}', host).replaceAll('{port}', where.value.slice(at + 1)).replaceAll('{rate}', rate.value || '1000');
+    lines.textContent = text.replaceAll('{address}:{port}', where.value).replaceAll('{address}', host).replaceAll('{port}', port).replaceAll('{rate}', rate.value || '1000');
   };
   for (const el of [router, where, rate]) el.addEventListener('input', show);
+  // Which of this machine's addresses a router can reach is what this machine would answer it from.
+  from.addEventListener('change', async () => {
+    from.setCustomValidity('');
+    try {
+      const { local_address: local } = from.value.trim() ? await get('setup', { router: from.value.trim() }) : { local_address: '' };
+      const reached = receiving.find((a) => hostOf(a) === local);
+      if (reached) where.value = reached;
+      else if (local) from.setCustomValidity(`This machine would answer from ${local}, where it receives no flows`);
+      show();
+    } catch (error) {
+      from.setCustomValidity(/** @type {Error} */ (error).message);
+    }
+    from.reportValidity();
+  });
   router.value = 'cisco-ios-xe';
   show();
   return h('div.recipes', null, h('section', null, h('div.choices', null, h('label.select', null, h('span', null, 'Router'), router, icon('chevron-down')),
+    receiving.length > 1 && h('label.select.text', null, h('span', null, 'at address'), from),
     h('label.select', null, h('span', null, 'sends to'), where, icon('chevron-down')), h('label.select.text.short', null, h('span', null, 'one packet of'), rate),
     h('button.btn', { onclick: () => copy(lines) }, 'Copy')), lines));
 }

@@ -52,10 +52,10 @@ function seriesTable(d, rows, by, pick) {
   return table('Traffic', [
     { name: DIMENSIONS[by], cell: (r) => keyCell(r.label, { note: r.note, color: r.color, onclick: r.other ? undefined : () => pick(r) }), by: (r) => r.label },
     { name: 'Share', cell: (r) => shareBar(all ? r.mean / all : 0, r.color, all ? max / all : 0), by: (r) => r.mean },
-    { name: 'Average', strong: true, cell: (r) => si(r.mean, 'bps'), by: (r) => r.mean },
+    { name: 'Average', strong: true, cell: (r) => si(r.mean, 'bps', meanError(r.error)), by: (r) => r.mean },
     { name: 'Error', cell: (r) => h('span', { title: fewSamples(meanError(r.error), r.mean) }, plusMinus(meanError(r.error), r.mean) || '–'), by: (r) => (r.mean ? meanError(r.error) / r.mean : 0) },
     { name: 'Peak', cell: (r) => si(r.peak, 'bps'), by: (r) => r.peak },
-    { name: 'Volume', cell: (r) => si(r.mean * (d.to - d.from) / 8, 'bytes'), by: (r) => r.mean },
+    { name: 'Volume', cell: (r) => si(r.mean * (d.to - d.from) / 8, 'bytes', meanError(r.error) * (d.to - d.from) / 8), by: (r) => r.mean },
   ], rows, { sorted: '-Average' });
 }
 
