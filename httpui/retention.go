@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/nfstats/nfstats/snmp"
 	"github.com/nfstats/nfstats/store"
 )
@@ -114,11 +112,11 @@ func (s *Server) retentionWarnings(ctx context.Context) []string {
 	if s.deps.Retention == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	asking, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	status, err := s.deps.Retention.Status(ctx)
+	status, err := s.deps.Retention.Status(asking)
 	if err != nil {
-		s.deps.Logger.Warn("the status lacks the disk", zap.Error(err))
+		s.lacking(ctx, "the disk", err)
 		return nil
 	}
 	return status.Warnings

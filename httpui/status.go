@@ -64,9 +64,7 @@ func (s *Server) status(r *http.Request) (any, error) {
 	defer cancel()
 	extent, err := s.deps.Flows.Extent(ctx)
 	if err != nil {
-		if now, last := time.Now().Unix(), s.complained.Load(); now-last >= 60 && s.complained.CompareAndSwap(last, now) {
-			s.deps.Logger.Warn("the status lacks what is stored", zap.String("error", store.Reason(err)))
-		}
+		s.lacking(r.Context(), "what is stored", err)
 		return answer, nil
 	}
 	answer.Stored = &storedAnswer{Flows: extent.Flows}
@@ -74,6 +72,17 @@ func (s *Server) status(r *http.Request) (any, error) {
 		answer.Stored.OldestMs, answer.Stored.NewestMs = extent.Oldest.UnixMilli(), extent.Newest.UnixMilli()
 	}
 	return answer, nil
+}
+
+// lacking logs once a minute what a status lacks, unless nobody waits for it any
+// more.
+func (s *Server) lacking(ctx context.Context, what string, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	if now, last := time.Now().Unix(), s.complained.Load(); now-last >= 60 && s.complained.CompareAndSwap(last, now) {
+		s.deps.Logger.Warn("the status lacks "+what, zap.String("error", store.Reason(err)))
+	}
 }
 
 // readyz answers 200 when flows are stored and shown, else 503 with the reasons.

@@ -64,7 +64,7 @@ test('Trust: the SQL behind chart and table gives their numbers', async () => {
   const { interfaces: [one], sql } = await get(`calibration?${range}&exporter=127.0.2.2&if_index=3&direction=in`);
   const rows = await run(sql);
   assert.equal(rows.length, one.buckets.length);
-  assert.ok(rows.length > 10);
+  assert.ok(rows.length > 2);
   for (const [i, b] of one.buckets.entries()) {
     for (const curve of ['snmp_bps', 'flows_bps', 'calibrated_bps']) near(Number(rows[i][curve]), b[curve], curve);
     assert.equal(rows[i].status, b.status);
