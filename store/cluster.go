@@ -23,7 +23,7 @@ var shardingKeys = map[string]string{
 	"flows_1h": "cityHash64(exporter_addr, in_if, out_if)",
 
 	"flows_1m_in": "cityHash64(exporter_addr, in_if)", "flows_1m_out": "cityHash64(exporter_addr, out_if)",
-	"flows_1h_in": "cityHash64(exporter_addr, in_if)", "flows_1h_out": "cityHash64(exporter_addr, out_if)",
+	"flows_1h_in": "cityHash64(exporter_addr, in_if)", "flows_1h_out": "cityHash64(exporter_addr, out_if)", "flows_1h_path": "cityHash64(exporter_addr, in_if, out_if)",
 }
 
 // clusterSettings go with every statement on a cluster.

@@ -173,7 +173,7 @@ func TestOneNodeCluster(t *testing.T) {
 		if shares, err := s.Shares(t.Context(), selection, by, 5); err != nil || len(shares.Rows) == 0 {
 			t.Errorf("%+v: %v", shares, err)
 		}
-		if paths, err := s.Paths(t.Context(), selection, []string{by, "in_if"}, 5); err != nil || len(paths.Paths) == 0 {
+		if paths, err := s.Paths(t.Context(), selection, []string{by, "in_if", "out_if", "dst_as"}, 5); err != nil || len(paths.Paths) == 0 {
 			t.Errorf("%+v: %v", paths, err)
 		}
 	}

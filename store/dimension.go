@@ -129,22 +129,6 @@ func keys(all []layer) (selected, names string) {
 	return strings.Join(expressions, ", "), strings.Join(plain, ", ")
 }
 
-// folded returns the keys of layer i with all groups but the largest, a list in SQL,
-// made one: that has named_i = 0 and keys of no meaning.
-func (l layer) folded(i int, largest string) (selected, names []string) {
-	flag := fmt.Sprintf("named_%d", i)
-	named := "0"
-	if largest != "()" {
-		named = fmt.Sprintf("(%s) IN %s", strings.Join(l.keys, ", "), largest)
-	}
-	selected, names = append(selected, fmt.Sprintf("toUInt8(%s) AS %s", named, flag)), append(names, flag)
-	for k, key := range l.keys {
-		selected = append(selected, fmt.Sprintf("if(%s, %s, defaultValueOfArgumentType(%[2]s)) AS %s", flag, key, l.keyNames[k]))
-		names = append(names, l.keyNames[k])
-	}
-	return selected, names
-}
-
 // expressions returns the SQL of the value and the name.
 func (l layer) expressions(database string) (value, name string) {
 	first, second := l.keyNames[0], l.keyNames[len(l.keyNames)-1]

@@ -102,11 +102,6 @@ func (q *query) source(table string) string {
 		return table
 	}
 	time, columns, final := "time", []string{"in_if", "out_if"}, ""
-	for _, n := range narrowRollups {
-		if strings.HasSuffix(table, n.suffix) {
-			columns = slices.DeleteFunc(columns, func(c string) bool { return !slices.Contains(n.columns, c) })
-		}
-	}
 	switch table {
 	case "flows":
 		time = "time_received"
@@ -114,7 +109,7 @@ func (q *query) source(table string) string {
 		time, columns, final = "bucket", []string{"if_index"}, " FINAL"
 	}
 	var replaced []string
-	for _, c := range columns {
+	for _, c := range narrowColumns(table, columns) {
 		replaced = append(replaced, q.today(c, secondsOf(time))+" AS "+c)
 	}
 	return "(SELECT * REPLACE (" + strings.Join(replaced, ", ") + ") FROM " + table + final + ")"
@@ -123,15 +118,15 @@ func (q *query) source(table string) string {
 // secondsOf returns an expression of a column's time, Unix seconds.
 func secondsOf(column string) string { return "toInt64(toUnixTimestamp(" + column + "))" }
 
-// hours returns a query of flows_1h, or the narrow rollup beside it, between two
-// times, in SQL. Hours in which a device renumbered come from flows_1m.
-func (q *query) hours(selected, narrow, first, last, where string) string {
+// hours returns a query of a rollup of hours between two times, in SQL. Hours in
+// which a device renumbered come from that of minutes.
+func (q *query) hours(selected, hours, minutes, first, last, where string) string {
 	times := "time >= " + first + " AND time < " + last
 	if len(q.cutHours) == 0 {
-		return q.rolled(selected, "flows_1h"+narrow, times, where)
+		return q.rolled(selected, hours, times, where)
 	}
 	cut := q.cutSQL()
-	return q.rolled(selected, "flows_1h"+narrow, times+" AND NOT "+cut, where) + "\nUNION ALL\n" + q.rolled(selected, "flows_1m"+narrow, times+" AND "+cut, where)
+	return q.rolled(selected, hours, times+" AND NOT "+cut, where) + "\nUNION ALL\n" + q.rolled(selected, minutes, times+" AND "+cut, where)
 }
 
 // flowsFilter returns the query's filter for table flows itself, whose ifIndexes

@@ -77,21 +77,18 @@ func (s *Store) Paths(ctx context.Context, selection Selection, dims []string, t
 	return answer, nil
 }
 
-// largest asks for the largest groups of every layer and returns for each the list
-// of them in SQL. It reads narrow rollups where they have all the layers, else
-// everything at once.
-func (s *Store) largest(ctx context.Context, q *query, all []layer, top int) ([]string, error) {
-	readings := map[string][]int{} // by narrow rollup: indexes into all
-	var every []int
+// largest asks for the largest groups of every layer and returns them in SQL. Layers
+// that are in one rollup are asked for together.
+func (s *Store) largest(ctx context.Context, q *query, all []layer, top int) ([][]string, error) {
+	readings := map[string][]int{} // by table: indexes into all
 	for i, l := range all {
-		narrow := q.narrow(q.needed(l.columns))
-		readings[narrow] = append(readings[narrow], i)
-		every = append(every, i)
+		table := "flows"
+		if q.choice.table != table {
+			table = q.narrowest("flows_1h", q.needed(l.columns))
+		}
+		readings[table] = append(readings[table], i)
 	}
-	if len(readings[""]) > 0 {
-		readings = map[string][]int{"": every}
-	}
-	found := make([]string, len(all))
+	found := make([][]string, len(all))
 	var texts []string // all of them before any is asked: they bind parameters
 	var parts [][]int
 	for _, which := range readings {
@@ -118,7 +115,7 @@ func picked(all []layer, which []int) (some []layer) {
 }
 
 // largestOf asks what largestSQL made.
-func (s *Store) largestOf(ctx context.Context, q *query, all []layer, text string) ([]string, error) {
+func (s *Store) largestOf(ctx context.Context, q *query, all []layer, text string) ([][]string, error) {
 	lists := make([][]string, len(all))
 	err := s.ask(ctx, q, text, func(rows driver.Rows) error {
 		var set uint8
@@ -133,11 +130,7 @@ func (s *Store) largestOf(ctx context.Context, q *query, all []layer, text strin
 		lists[set] = append(lists[set], all[set].literal(texts[first:]))
 		return nil
 	})
-	found := make([]string, len(all))
-	for i, list := range lists {
-		found[i] = "(" + strings.Join(list, ", ") + ")"
-	}
-	return found, err
+	return lists, err
 }
 
 // largestSQL asks for the largest groups of each layer: its number, and the texts
@@ -160,47 +153,20 @@ GROUP BY GROUPING SETS (%s) ORDER BY sum(octets) DESC, texts LIMIT %d BY set_num
 }
 
 // pathsSQL asks for the sums of each path between the largest groups of every
-// layer, which are given as lists. Interfaces are few: they are folded after the
-// rows are summed up, which are many.
-func (q *query) pathsSQL(all []layer, columns []string, database string, largest []string) string {
-	var shown, keys, keyNames, folded, foldedNames, again []string
+// layer.
+func (q *query) pathsSQL(all []layer, columns []string, database string, largest [][]string) string {
+	var shown []string
+	var each []fold
 	for i, l := range all {
 		value, name := l.expressions(database)
 		shown = append(shown, fmt.Sprintf("named_%[1]d, if(named_%[1]d, %[2]s, ''), if(named_%[1]d, %[3]s, '')", i, value, name))
-		expressions, names := l.folded(i, largest[i])
-		foldedNames = append(foldedNames, names...)
-		if l.isInterface() {
-			keys, keyNames, folded = append(keys, l.columns...), append(keyNames, l.columns...), append(folded, expressions...)
-		} else {
-			keys, keyNames, folded = append(keys, expressions...), append(keyNames, names...), append(folded, names...)
-		}
-	}
-	for _, n := range sumNames {
-		again = append(again, fmt.Sprintf("sum(%[1]s) AS %[1]s", n))
-	}
-	unique := func(names []string) string { // several layers are of one exporter
-		var seen []string
-		for _, n := range names {
-			if !slices.Contains(seen, n) {
-				seen = append(seen, n)
-			}
-		}
-		return strings.Join(seen, ", ")
+		each = append(each, l.fold(i, largest[i]))
 	}
 	return fmt.Sprintf(`SELECT %s,
     %s
 FROM (
-    SELECT %s,
-        %s
-    FROM (
-        SELECT %s,
-            %s
-        FROM (%s)
-        GROUP BY %s
-    )
-    GROUP BY %s
-)`, strings.Join(shown, ",\n    "), strings.Join(sumNames, ", "), strings.Join(folded, ", "), strings.Join(again, ", "),
-		unique(keys), sums, q.estimated(columns), unique(keyNames), strings.Join(foldedNames, ", "))
+%s
+)`, strings.Join(shown, ",\n    "), strings.Join(sumNames, ", "), q.folded(folds(each), "", "", columns))
 }
 
 type nodeKey struct {

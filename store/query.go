@@ -152,10 +152,10 @@ func (q *query) needed(columns []string) []string {
 	return slices.Compact(columns)
 }
 
-// narrow returns the suffix of the rollup with the fewest rows that has columns and
-// those of the filter.
-func (q *query) narrow(columns []string) string {
-	return narrowest(slices.Concat(columns, q.Filter.Columns()))
+// narrowest returns the table with the fewest rows, of those with what a rollup has,
+// that has columns and those of the filter.
+func (q *query) narrowest(rollup string, columns []string) string {
+	return narrowest(rollup, slices.Concat(columns, q.Filter.Columns()))
 }
 
 // rows returns a query of what is selected: the columns and, for each bucket that
@@ -164,7 +164,7 @@ func (q *query) narrow(columns []string) string {
 func (q *query) rows(columns []string) string {
 	columns = q.needed(columns)
 	selected := strings.Join(columns, ", ")
-	narrow := q.narrow(columns)
+	minutes, hours := q.narrowest("flows_1m", columns), q.narrowest("flows_1h", columns)
 	where := q.Filter.SQL(q.bind)
 	fromMs, toMs := fmt.Sprintf("toInt64(%d)", q.choice.from*1000), fmt.Sprintf("toInt64(%d)", q.choice.to*1000)
 	if q.choice.table == "flows" {
@@ -183,14 +183,14 @@ func (q *query) rows(columns []string) string {
 	switch c := q.choice; {
 	case c.hoursFrom < c.hoursTo:
 		first, last := fmt.Sprintf("toDateTime(%d, 'UTC')", c.hoursFrom), fmt.Sprintf("toDateTime(%d, 'UTC')", c.hoursTo)
-		rolled = q.hours(selected, narrow, first, last, where)
+		rolled = q.hours(selected, hours, minutes, first, last, where)
 		if c.minutesToo() {
-			rolled += "\nUNION ALL\n" + q.rolled(selected, "flows_1m"+narrow, "(time >= "+fromTime+" AND time < "+first+" OR time >= "+last+" AND time < "+toTime+")", where)
+			rolled += "\nUNION ALL\n" + q.rolled(selected, minutes, "(time >= "+fromTime+" AND time < "+first+" OR time >= "+last+" AND time < "+toTime+")", where)
 		}
 	case c.table == "flows_1h":
-		rolled = q.hours(selected, narrow, fromTime, toTime, where)
+		rolled = q.hours(selected, hours, minutes, fromTime, toTime, where)
 	default:
-		rolled = q.rolled(selected, c.table+narrow, "time >= "+fromTime+" AND time < "+toTime, where)
+		rolled = q.rolled(selected, minutes, "time >= "+fromTime+" AND time < "+toTime, where)
 	}
 	waiting := q.seam.where(q)
 	if waiting == "" {
@@ -205,17 +205,26 @@ func (q *query) rolled(selected, table, times, where string) string {
 	return fmt.Sprintf("SELECT %s, toInt64(toUnixTimestamp(time)) AS at, bytes, packets, flows, bytes_sq FROM %s WHERE %s AND %s", selected, q.source(table), times, where)
 }
 
-// estimated returns rows with what they tell of the wire: octets, packets_estimated,
-// flows, variance of octets, and the parts of octets and variance that are
-// calibrated.
+// estimated returns rows with what they tell of the wire.
+func (q *query) estimated(columns []string) string {
+	rows := q.rows(columns)
+	if q.calibrated {
+		rows = fmt.Sprintf("SELECT *, intDiv(at, %[1]d) * %[1]d AS factor_time FROM (%[2]s)", q.factorBucket(), rows)
+	}
+	return q.scaled(columns, rows)
+}
+
+// scaled returns rows, or sums of them, with what they tell of the wire: octets,
+// packets_estimated, flows, variance of octets, and the parts of octets and variance
+// that are calibrated. All of it is linear in bytes, packets, flows and bytes_sq of
+// one sampling rate and one factor, which holds from factor_time on.
 //
 // A sampled packet of s octets stands for N·s with the variance N(N−1)·s² (each
 // packet is taken with the probability 1/N). bytes_sq, the sum of bytes²/packets
 // over flows, stands for the sum of s² over packets. Calibrated, a packet has l
 // octets of layer 2 more, and (s+l)² is s² + 2·l·s + l².
-func (q *query) estimated(columns []string) string {
-	rows := q.rows(columns)
-	selected := strings.Join(append(slices.Clone(columns), "at"), ", ")
+func (q *query) scaled(columns []string, rows string) string {
+	selected := strings.Join(columns, ", ")
 	switch {
 	case q.Scale == ScaleRaw:
 		return fmt.Sprintf(`SELECT %s, toFloat64(bytes) AS octets, toFloat64(packets) AS packets_estimated, flows,
@@ -228,8 +237,8 @@ func (q *query) estimated(columns []string) string {
     (bytes_sq + add_to_packet * (2 * bytes + packets * add_to_packet)) * sampling_rate * (sampling_rate - 1) * if(scale_by > 0, scale_by * scale_by, 1) AS variance,
     if(scale_by > 0, octets, 0) AS octets_calibrated, if(scale_by > 0, variance, 0) AS variance_calibrated
 FROM (%s) AS part LEFT JOIN (%s) AS factors
-ON part.exporter_addr = factors.factor_exporter AND part.%s = factors.factor_interface AND intDiv(part.at, %[5]d) * %[5]d = factors.factor_at`,
-		selected, rows, q.factors(), q.interfaceColumn(), q.factorBucket())
+ON part.exporter_addr = factors.factor_exporter AND part.%s = factors.factor_interface AND part.factor_time = factors.factor_at`,
+		selected, rows, q.factors(), q.interfaceColumn())
 }
 
 // limited bounds what a query for a page may cost.
@@ -277,16 +286,16 @@ func (q *query) shown(text string) string {
 
 // tables names what the rows come from.
 func (q *query) tables() string {
-	narrow := q.narrow(q.needed(q.columns))
+	columns := q.needed(q.columns)
 	switch {
 	case q.choice.table == "flows":
 		return "flows"
 	case q.choice.hoursFrom < q.choice.hoursTo && q.choice.minutesToo():
-		return "flows_1h" + narrow + ", flows_1m" + narrow
+		return q.narrowest("flows_1h", columns) + ", " + q.narrowest("flows_1m", columns)
 	case q.choice.hoursFrom < q.choice.hoursTo:
-		return "flows_1h" + narrow
+		return q.narrowest("flows_1h", columns)
 	}
-	return q.choice.table + narrow
+	return q.narrowest(q.choice.table, columns)
 }
 
 // answer makes the common part of an answer.

@@ -200,6 +200,31 @@ func TestQueriesEqualFlows(t *testing.T) {
 			if !near(bits, shares.Total.BitsPerSecond) || !near(paths.Total.BitsPerSecond, bits) || len(paths.Nodes) == 0 {
 				t.Errorf("the paths sum up to %v, want %v", bits, shares.Total.BitsPerSecond)
 			}
+			// A layer of the paths is what shares are by its dimension.
+			for layer, dim := range dims {
+				alone, err := s.Shares(t.Context(), selection, dim, 3)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if alone.From != paths.From || alone.To != paths.To { // from flows by the second, from rollups by the minute
+					continue
+				}
+				nodes := map[string]PathNode{}
+				for _, n := range paths.Nodes {
+					if n.Layer == layer {
+						nodes[fmt.Sprint(n.Value, n.Other)] = n
+					}
+				}
+				if len(nodes) != len(alone.Rows) {
+					t.Errorf("%d nodes of %s, want %d", len(nodes), dim, len(alone.Rows))
+				}
+				for _, row := range alone.Rows {
+					n := nodes[fmt.Sprint(row.Value, row.Other)]
+					if !near(n.BitsPerSecond, row.BitsPerSecond) || !near(n.FlowsPerSecond, row.FlowsPerSecond) || math.Abs(n.Error-row.Error) > row.Error*1e-6 || n.Name != row.Name {
+						t.Errorf("node of %s %+v, want %+v", dim, n, row)
+					}
+				}
+			}
 		})
 	}
 }

@@ -87,17 +87,13 @@ func (q *query) total() *query {
 
 // seriesSQL asks for the sums of each point and largest group; all others are one
 // group.
-func (q *query) seriesSQL(l layer, database, largest string) string {
+func (q *query) seriesSQL(l layer, database string, largest []string) string {
 	value, name := l.expressions(database)
-	selected, names := l.folded(0, largest)
 	return fmt.Sprintf(`SELECT toUInt32(point), named_0, if(named_0, %s, ''), if(named_0, %s, ''),
     %s
 FROM (
-    SELECT intDiv(at - {from:Int64}, {step:Int64}) AS point, %s,
-        %s
-    FROM (%s)
-    GROUP BY point, %s
-) ORDER BY point`, value, name, strings.Join(sumNames, ", "), strings.Join(selected, ", "), sums, q.estimated(l.columns), strings.Join(names, ", "))
+%s
+) ORDER BY point`, value, name, strings.Join(sumNames, ", "), q.folded(folds([]fold{l.fold(0, largest)}), "intDiv(at - {from:Int64}, {step:Int64})", "point", l.columns))
 }
 
 // A seriesMaker gathers the points.

@@ -39,11 +39,11 @@ type ShareTotal struct {
 	Values uint64 `json:"values"` // different ones
 }
 
-// sums are what queries sum up.
+// sums are what queries sum up, besides the rows that they read.
 const sums = `sum(octets) AS octets_sum, sum(variance) AS variance_sum, sum(octets_calibrated) AS octets_calibrated_sum, sum(variance_calibrated) AS variance_calibrated_sum,
-    sum(packets_estimated) AS packets_sum, sum(flows) AS flows_sum, count() AS rows_read`
+    sum(packets_estimated) AS packets_sum, sum(flows) AS flows_sum`
 
-// sumNames are the names of sums.
+// sumNames are the names of sums and rows.
 var sumNames = []string{"octets_sum", "variance_sum", "octets_calibrated_sum", "variance_calibrated_sum", "packets_sum", "flows_sum", "rows_read"}
 
 // A sum is what a query has summed up.
@@ -129,7 +129,7 @@ func (q *query) sharesSQL(l layer, database string, top int) string {
 	}
 	return fmt.Sprintf(`SELECT %s AS value, %s AS name, %s, %s, groups FROM (
     SELECT *, %s, count() OVER () AS groups FROM (
-        SELECT %s, %s FROM (%s) GROUP BY %s
+        SELECT %s, %s, count() AS rows_read FROM (%s) GROUP BY %s
     ) ORDER BY octets_sum DESC, %[9]s LIMIT %[10]d
 ) ORDER BY octets_sum DESC, %[9]s`, value, name, strings.Join(sumNames, ", "), strings.Join(plain, ", "), strings.Join(totals, ", "),
 		selected, sums, q.estimated(l.columns), names, top)

@@ -77,19 +77,20 @@ FROM flows_1m
 GROUP BY ALL;
 
 -- The same sums by fewer columns, from which most charts are drawn: a day of them has a fifth of the
--- rows, or less. _in is by input interface and source AS, _out by output interface and destination AS.
+-- rows, or less. _in is by input interface and source AS, _out by output interface and destination AS, _path
+-- by all four. LZ4 takes a third more disk than ZSTD and is read a quarter faster.
 
 CREATE TABLE IF NOT EXISTS flows_1m_in (
-    time DateTime('UTC') CODEC(DoubleDelta, ZSTD(1)),
-    exporter_addr IPv6 CODEC(ZSTD(1)),
-    in_if UInt32 CODEC(ZSTD(1)),
-    src_as UInt32 CODEC(ZSTD(1)),
-    sampling_rate UInt32 CODEC(ZSTD(1)),
+    time DateTime('UTC') CODEC(DoubleDelta, LZ4),
+    exporter_addr IPv6 CODEC(LZ4),
+    in_if UInt32 CODEC(LZ4),
+    src_as UInt32 CODEC(LZ4),
+    sampling_rate UInt32 CODEC(LZ4),
     collector LowCardinality(String),
     source LowCardinality(String),
-    bytes UInt64 CODEC(T64, ZSTD(1)),
-    packets UInt64 CODEC(T64, ZSTD(1)),
-    flows UInt64 CODEC(T64, ZSTD(1)),
+    bytes UInt64 CODEC(T64, LZ4),
+    packets UInt64 CODEC(T64, LZ4),
+    flows UInt64 CODEC(T64, LZ4),
     bytes_sq Float32 CODEC(LZ4),
 
     sampler_address IPv6 ALIAS exporter_addr,
@@ -112,16 +113,16 @@ FROM flows_1m
 GROUP BY ALL;
 
 CREATE TABLE IF NOT EXISTS flows_1m_out (
-    time DateTime('UTC') CODEC(DoubleDelta, ZSTD(1)),
-    exporter_addr IPv6 CODEC(ZSTD(1)),
-    out_if UInt32 CODEC(ZSTD(1)),
-    dst_as UInt32 CODEC(ZSTD(1)),
-    sampling_rate UInt32 CODEC(ZSTD(1)),
+    time DateTime('UTC') CODEC(DoubleDelta, LZ4),
+    exporter_addr IPv6 CODEC(LZ4),
+    out_if UInt32 CODEC(LZ4),
+    dst_as UInt32 CODEC(LZ4),
+    sampling_rate UInt32 CODEC(LZ4),
     collector LowCardinality(String),
     source LowCardinality(String),
-    bytes UInt64 CODEC(T64, ZSTD(1)),
-    packets UInt64 CODEC(T64, ZSTD(1)),
-    flows UInt64 CODEC(T64, ZSTD(1)),
+    bytes UInt64 CODEC(T64, LZ4),
+    packets UInt64 CODEC(T64, LZ4),
+    flows UInt64 CODEC(T64, LZ4),
     bytes_sq Float32 CODEC(LZ4),
 
     sampler_address IPv6 ALIAS exporter_addr,
@@ -144,16 +145,16 @@ FROM flows_1m
 GROUP BY ALL;
 
 CREATE TABLE IF NOT EXISTS flows_1h_in (
-    time DateTime('UTC') CODEC(DoubleDelta, ZSTD(1)),
-    exporter_addr IPv6 CODEC(ZSTD(1)),
-    in_if UInt32 CODEC(ZSTD(1)),
-    src_as UInt32 CODEC(ZSTD(1)),
-    sampling_rate UInt32 CODEC(ZSTD(1)),
+    time DateTime('UTC') CODEC(DoubleDelta, LZ4),
+    exporter_addr IPv6 CODEC(LZ4),
+    in_if UInt32 CODEC(LZ4),
+    src_as UInt32 CODEC(LZ4),
+    sampling_rate UInt32 CODEC(LZ4),
     collector LowCardinality(String),
     source LowCardinality(String),
-    bytes UInt64 CODEC(T64, ZSTD(1)),
-    packets UInt64 CODEC(T64, ZSTD(1)),
-    flows UInt64 CODEC(T64, ZSTD(1)),
+    bytes UInt64 CODEC(T64, LZ4),
+    packets UInt64 CODEC(T64, LZ4),
+    flows UInt64 CODEC(T64, LZ4),
     bytes_sq Float32 CODEC(LZ4),
 
     sampler_address IPv6 ALIAS exporter_addr,
@@ -176,16 +177,16 @@ FROM flows_1m
 GROUP BY ALL;
 
 CREATE TABLE IF NOT EXISTS flows_1h_out (
-    time DateTime('UTC') CODEC(DoubleDelta, ZSTD(1)),
-    exporter_addr IPv6 CODEC(ZSTD(1)),
-    out_if UInt32 CODEC(ZSTD(1)),
-    dst_as UInt32 CODEC(ZSTD(1)),
-    sampling_rate UInt32 CODEC(ZSTD(1)),
+    time DateTime('UTC') CODEC(DoubleDelta, LZ4),
+    exporter_addr IPv6 CODEC(LZ4),
+    out_if UInt32 CODEC(LZ4),
+    dst_as UInt32 CODEC(LZ4),
+    sampling_rate UInt32 CODEC(LZ4),
     collector LowCardinality(String),
     source LowCardinality(String),
-    bytes UInt64 CODEC(T64, ZSTD(1)),
-    packets UInt64 CODEC(T64, ZSTD(1)),
-    flows UInt64 CODEC(T64, ZSTD(1)),
+    bytes UInt64 CODEC(T64, LZ4),
+    packets UInt64 CODEC(T64, LZ4),
+    flows UInt64 CODEC(T64, LZ4),
     bytes_sq Float32 CODEC(LZ4),
 
     sampler_address IPv6 ALIAS exporter_addr,
@@ -203,6 +204,42 @@ SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS flows_1h_out_of_1m TO flows_1h_out AS
 SELECT toStartOfHour(time) AS time, exporter_addr, out_if, dst_as, sampling_rate, collector, source,
+    sum(bytes) AS bytes, sum(packets) AS packets, sum(flows) AS flows, sum(bytes_sq) AS bytes_sq
+FROM flows_1m
+GROUP BY ALL;
+
+CREATE TABLE IF NOT EXISTS flows_1h_path (
+    time DateTime('UTC') CODEC(DoubleDelta, LZ4),
+    exporter_addr IPv6 CODEC(LZ4),
+    in_if UInt32 CODEC(LZ4),
+    out_if UInt32 CODEC(LZ4),
+    src_as UInt32 CODEC(LZ4),
+    dst_as UInt32 CODEC(LZ4),
+    sampling_rate UInt32 CODEC(LZ4),
+    collector LowCardinality(String),
+    source LowCardinality(String),
+    bytes UInt64 CODEC(T64, LZ4),
+    packets UInt64 CODEC(T64, LZ4),
+    flows UInt64 CODEC(T64, LZ4),
+    bytes_sq Float32 CODEC(LZ4),
+
+    sampler_address IPv6 ALIAS exporter_addr,
+    bytes_scaled UInt64 ALIAS bytes * sampling_rate,
+    packets_scaled UInt64 ALIAS packets * sampling_rate,
+    src_as_name String ALIAS dictGetOrDefault('{database}.as_name', 'name', toUInt64(src_as), ''),
+    dst_as_name String ALIAS dictGetOrDefault('{database}.as_name', 'name', toUInt64(dst_as), ''),
+    in_if_name String ALIAS dictGetOrDefault('{database}.interface_at', 'name', tuple(exporter_addr, in_if), time, ''),
+    out_if_name String ALIAS dictGetOrDefault('{database}.interface_at', 'name', tuple(exporter_addr, out_if), time, ''),
+    exporter_name String ALIAS dictGetOrDefault('{database}.exporter', 'name', tuple(exporter_addr), '')
+)
+ENGINE = SummingMergeTree((bytes, packets, flows, bytes_sq))
+PARTITION BY toYYYYMM(time)
+ORDER BY (time, exporter_addr, in_if, out_if, src_as, dst_as, sampling_rate, collector, source)
+TTL time + INTERVAL 400 DAY
+SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS flows_1h_path_of_1m TO flows_1h_path AS
+SELECT toStartOfHour(time) AS time, exporter_addr, in_if, out_if, src_as, dst_as, sampling_rate, collector, source,
     sum(bytes) AS bytes, sum(packets) AS packets, sum(flows) AS flows, sum(bytes_sq) AS bytes_sq
 FROM flows_1m
 GROUP BY ALL;
