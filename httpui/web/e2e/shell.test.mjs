@@ -9,11 +9,11 @@ useBrowser();
 test('ranges, back and forth, by mouse and keys', () => onPage(`${base}/?live=off`, async (page) => {
   await page.locator('#range').click();
   await page.getByRole('button', { name: 'Last 6 hours' }).click();
-  assert.match(page.url(), /range=6h/);
+  await page.waitForURL(/range=6h/);
   await page.goBack();
-  assert.doesNotMatch(page.url(), /range=6h/);
+  await page.waitForURL((url) => !/range=6h/.test(url.href));
   await page.locator('#main').press('[');
-  assert.match(page.url(), /from=\d+&to=\d+/);
+  await page.waitForURL(/from=\d+&to=\d+/);
   await page.locator('#range').click();
   await page.getByLabel('From', { exact: true }).fill('nonsense');
   await page.getByRole('button', { name: 'Apply range' }).click();
@@ -31,7 +31,7 @@ test('one minute by the calendar, in a zone of choice', () => onPage(`${base}/?l
   await page.getByLabel('Minute of the hour').selectOption('05');
   await page.getByRole('button', { name: 'Minute', exact: true }).click();
   const at = Date.UTC(2026, 0, 31, 8, 35) / 1000;
-  assert.match(page.url(), new RegExp(`from=${at}&to=${at + 60}`));
+  await page.waitForURL(new RegExp(`from=${at}&to=${at + 60}`));
   assert.match(await page.locator('#subtitle').textContent(), /Asia\/Kolkata/);
 }));
 
@@ -72,11 +72,11 @@ test('the filter narrows, and a fault is shown where it is', () => onPage(`${bas
 }, { provoked: /\/api\/v1\/(series|session)/ }));
 
 test('live refresh asks again by itself and can be paused', () => onPage(`${base}/?range=15m`, async (page) => {
-  await page.waitForResponse(/api\/v1\/series/);
+  await drawn(page);
   await settled(page);
   await page.waitForResponse(/api\/v1\/series/);
   await page.locator('#live').click();
-  assert.match(page.url(), /live=off/);
+  await page.waitForURL(/live=off/);
 }));
 
 test('CSV and PNG of a chart', () => onPage(`${base}/time?range=15m&live=off`, async (page) => {

@@ -55,7 +55,7 @@ test('IP addresses: rates of the top ones, and the flows of one', () => onPage(`
   await page.getByRole('link', { name: 'Show traffic' }).click();
   const octets = (await column(page, 'Flows, table', 'Octets')).map((t) => Number(t.replaceAll('\u202f', '')));
   assert.equal(octets.reduce((a, b) => a + b, 0), want.get(names[0]));
-  assert.match(page.url(), /flows=/);
+  await page.waitForURL(/flows=/);
 }));
 
 test('flows sort, and CSV has all of them', () => onPage(`${base}/addresses?${range}&flows=all`, async (page) => {
