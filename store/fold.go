@@ -93,14 +93,9 @@ func folds(all []fold) (f fold) {
 	return f
 }
 
-// folded returns the sums of groups that a fold makes, and of what by, an expression
-// with a name over rows, gives besides; "" for nothing.
-func (q *query) folded(f fold, by, byName string, columns []string) string {
-	first, names, second, groups := f.first, f.firstNames, f.second, f.secondNames
-	if by != "" {
-		first, names = append([]string{by + " AS " + byName}, first...), append([]string{byName}, names...)
-		second, groups = append([]string{byName}, second...), append([]string{byName}, groups...)
-	}
+// folded returns the sums of the groups that a fold makes.
+func (q *query) folded(f fold, columns []string) string {
+	first, names := f.first, f.firstNames
 	passed := append(slices.Clone(names), "rows")
 	if n := slices.Index(names, "exporter_addr"); n >= 0 && len(f.exporters) > 0 && !q.calibrated { // factors are joined by the address
 		first, names = slices.Clone(first), slices.Clone(names)
@@ -110,7 +105,7 @@ func (q *query) folded(f fold, by, byName string, columns []string) string {
 	return fmt.Sprintf(`SELECT %s,
     %s, sum(rows) AS rows_read
 FROM (%s)
-GROUP BY %s`, strings.Join(second, ", "), sums, q.scaled(passed, q.summed(first, names, columns)), strings.Join(groups, ", "))
+GROUP BY %s`, strings.Join(f.second, ", "), sums, q.scaled(passed, q.summed(first, names, columns)), strings.Join(f.secondNames, ", "))
 }
 
 // summed returns the rows of a query summed up, before they are scaled, by

@@ -166,7 +166,7 @@ func (q *query) pathsSQL(all []layer, columns []string, database string, largest
     %s
 FROM (
 %s
-)`, strings.Join(shown, ",\n    "), strings.Join(sumNames, ", "), q.folded(folds(each), "", "", columns))
+)`, strings.Join(shown, ",\n    "), strings.Join(sumNames, ", "), q.folded(folds(each), columns))
 }
 
 type nodeKey struct {

@@ -89,11 +89,12 @@ func (q *query) total() *query {
 // group.
 func (q *query) seriesSQL(l layer, database string, largest []string) string {
 	value, name := l.expressions(database)
+	point := fold{first: []string{"intDiv(at - {from:Int64}, {step:Int64}) AS point"}, firstNames: []string{"point"}, second: []string{"point"}, secondNames: []string{"point"}}
 	return fmt.Sprintf(`SELECT toUInt32(point), named_0, if(named_0, %s, ''), if(named_0, %s, ''),
     %s
 FROM (
 %s
-) ORDER BY point`, value, name, strings.Join(sumNames, ", "), q.folded(folds([]fold{l.fold(0, largest)}), "intDiv(at - {from:Int64}, {step:Int64})", "point", l.columns))
+) ORDER BY point`, value, name, strings.Join(sumNames, ", "), q.folded(folds([]fold{point, l.fold(0, largest)}), l.columns))
 }
 
 // A seriesMaker gathers the points.
