@@ -109,7 +109,8 @@ GROUP BY %s`, strings.Join(f.second, ", "), sums, q.scaled(passed, q.summed(firs
 }
 
 // summed returns the rows of a query summed up, before they are scaled, by
-// expressions with names over the columns.
+// expressions with names over the columns and {at}, the start of a row's bucket. Each
+// reading is summed up by itself: so the nodes of a cluster do most of it.
 func (q *query) summed(by, names, columns []string) string {
 	by, names = append(slices.Clone(by), "sampling_rate"), append(slices.Clone(names), "sampling_rate")
 	if q.calibrated { // what factors are joined by
@@ -118,10 +119,14 @@ func (q *query) summed(by, names, columns []string) string {
 				by, names = append(by, column), append(names, column)
 			}
 		}
-		by, names = append(by, fmt.Sprintf("intDiv(at, %[1]d) * %[1]d AS factor_time", q.factorBucket())), append(names, "factor_time")
+		by, names = append(by, fmt.Sprintf("intDiv({at}, %[1]d) * %[1]d AS factor_time", q.factorBucket())), append(names, "factor_time")
 	}
-	return fmt.Sprintf(`SELECT %s,
+	var parts []string
+	for _, r := range q.readings(columns) {
+		parts = append(parts, fmt.Sprintf(`SELECT %s,
     sum(bytes) AS bytes, sum(packets) AS packets, sum(flows) AS flows, sum(bytes_sq) AS bytes_sq, count() AS rows
-FROM (%s)
-GROUP BY %s`, strings.Join(by, ", "), q.rows(columns), strings.Join(names, ", "))
+FROM %s WHERE %s
+GROUP BY %s`, strings.ReplaceAll(strings.Join(by, ", "), "{at}", r.at), r.from, r.where, strings.Join(names, ", ")))
+	}
+	return strings.Join(parts, "\nUNION ALL\n")
 }

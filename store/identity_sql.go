@@ -118,15 +118,15 @@ func (q *query) source(table string) string {
 // secondsOf returns an expression of a column's time, Unix seconds.
 func secondsOf(column string) string { return "toInt64(toUnixTimestamp(" + column + "))" }
 
-// hours returns a query of a rollup of hours between two times, in SQL. Hours in
+// hours returns readings of a rollup of hours between two times, in SQL. Hours in
 // which a device renumbered come from that of minutes.
-func (q *query) hours(selected, hours, minutes, first, last, where string) string {
+func (q *query) hours(hours, minutes, first, last, where string) []reading {
 	times := "time >= " + first + " AND time < " + last
 	if len(q.cutHours) == 0 {
-		return q.rolled(selected, hours, times, where)
+		return []reading{q.rolled(hours, times, where)}
 	}
 	cut := q.cutSQL()
-	return q.rolled(selected, hours, times+" AND NOT "+cut, where) + "\nUNION ALL\n" + q.rolled(selected, minutes, times+" AND "+cut, where)
+	return []reading{q.rolled(hours, times+" AND NOT "+cut, where), q.rolled(minutes, times+" AND "+cut, where)}
 }
 
 // flowsFilter returns the query's filter for table flows itself, whose ifIndexes

@@ -158,15 +158,20 @@ func (q *query) narrowest(rollup string, columns []string) string {
 	return narrowest(rollup, slices.Concat(columns, q.Filter.Columns()))
 }
 
-// rows returns a query of what is selected: the columns and, for each bucket that
-// flows lived in, at (its start, Unix seconds), bytes, packets, flows, bytes_sq
-// and sampling_rate. What is not rolled up yet comes from flows.
-func (q *query) rows(columns []string) string {
+// A reading is one of the tables, or a query of one, that rows are read from: they
+// have the columns, bytes, packets, flows, bytes_sq and sampling_rate for each bucket
+// that flows lived in.
+type reading struct {
+	from  string // in SQL
+	at    string // start of the bucket, Unix seconds: an expression
+	where string
+}
+
+// readings returns what is to be read. What is not rolled up yet comes from flows.
+func (q *query) readings(columns []string) []reading {
 	columns = q.needed(columns)
-	selected := strings.Join(columns, ", ")
 	minutes, hours := q.narrowest("flows_1m", columns), q.narrowest("flows_1h", columns)
 	where := q.Filter.SQL(q.bind)
-	fromMs, toMs := fmt.Sprintf("toInt64(%d)", q.choice.from*1000), fmt.Sprintf("toInt64(%d)", q.choice.to*1000)
 	if q.choice.table == "flows" {
 		step := fmt.Sprintf("toInt64(%d)", q.choice.step*1000)
 		switch {
@@ -176,33 +181,48 @@ func (q *query) rows(columns []string) string {
 			step = ""
 		}
 		received := fmt.Sprintf("time_received >= toDateTime64({from:Int64}, 3, 'UTC') AND time_received < toDateTime64({to:Int64} + %d, 3, 'UTC')", receptionWindow)
-		return spreadSQL(q.source("flows"), selected, received+" AND "+where, fromMs, toMs, step)
+		return []reading{q.spread(columns, received+" AND "+where, step)}
 	}
 	const fromTime, toTime = "toDateTime({from:Int64}, 'UTC')", "toDateTime({to:Int64}, 'UTC')"
-	var rolled string
+	var all []reading
 	switch c := q.choice; {
 	case c.hoursFrom < c.hoursTo:
 		first, last := fmt.Sprintf("toDateTime(%d, 'UTC')", c.hoursFrom), fmt.Sprintf("toDateTime(%d, 'UTC')", c.hoursTo)
-		rolled = q.hours(selected, hours, minutes, first, last, where)
+		all = q.hours(hours, minutes, first, last, where)
 		if c.minutesToo() {
-			rolled += "\nUNION ALL\n" + q.rolled(selected, minutes, "(time >= "+fromTime+" AND time < "+first+" OR time >= "+last+" AND time < "+toTime+")", where)
+			all = append(all, q.rolled(minutes, "(time >= "+fromTime+" AND time < "+first+" OR time >= "+last+" AND time < "+toTime+")", where))
 		}
 	case c.table == "flows_1h":
-		rolled = q.hours(selected, hours, minutes, fromTime, toTime, where)
+		all = q.hours(hours, minutes, fromTime, toTime, where)
 	default:
-		rolled = q.rolled(selected, minutes, "time >= "+fromTime+" AND time < "+toTime, where)
+		all = append(all, q.rolled(minutes, "time >= "+fromTime+" AND time < "+toTime, where))
 	}
-	waiting := q.seam.where(q)
-	if waiting == "" {
-		return rolled
+	if waiting := q.seam.where(q); waiting != "" {
+		all = append(all, q.spread(columns, waiting+" AND "+where, fmt.Sprintf("toInt64(%d)", q.choice.bucket()*1000)))
 	}
-	fresh := spreadSQL(q.source("flows"), selected, waiting+" AND "+where, fromMs, toMs, fmt.Sprintf("toInt64(%d)", q.choice.bucket()*1000))
-	return rolled + "\nUNION ALL\nSELECT " + selected + ", at, bytes, packets, flows, bytes_sq FROM (" + fresh + ")"
+	return all
 }
 
-// rolled returns a query of one of the rollups.
-func (q *query) rolled(selected, table, times, where string) string {
-	return fmt.Sprintf("SELECT %s, toInt64(toUnixTimestamp(time)) AS at, bytes, packets, flows, bytes_sq FROM %s WHERE %s AND %s", selected, q.source(table), times, where)
+// rolled returns a reading of one of the rollups.
+func (q *query) rolled(table, times, where string) reading {
+	return reading{q.source(table), "toInt64(toUnixTimestamp(time))", times + " AND " + where}
+}
+
+// spread returns a reading of flows in buckets of step, milliseconds in SQL.
+func (q *query) spread(columns []string, where, step string) reading {
+	from, to := fmt.Sprintf("toInt64(%d)", q.choice.from*1000), fmt.Sprintf("toInt64(%d)", q.choice.to*1000)
+	return reading{"(" + spreadSQL(q.source("flows"), strings.Join(columns, ", "), where, from, to, step) + ")", "at", "1"}
+}
+
+// rows returns a query of what is selected: the columns, at, bytes, packets, flows,
+// bytes_sq and sampling_rate.
+func (q *query) rows(columns []string) string {
+	selected := strings.Join(q.needed(columns), ", ")
+	var parts []string
+	for _, r := range q.readings(columns) {
+		parts = append(parts, fmt.Sprintf("SELECT %s, %s AS at, bytes, packets, flows, bytes_sq FROM %s WHERE %s", selected, r.at, r.from, r.where))
+	}
+	return strings.Join(parts, "\nUNION ALL\n")
 }
 
 // estimated returns rows with what they tell of the wire.
