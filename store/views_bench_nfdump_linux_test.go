@@ -47,7 +47,7 @@ func (d *benchDay) captureHour(b *testing.B, path string, hour time.Time, file s
 	}
 	address := probe.LocalAddr().(*net.UDPAddr)
 	probe.Close()
-	cmd := exec.Command(path, "-w", dir, "-b", "127.0.0.1", "-p", fmt.Sprint(address.Port), "-B", fmt.Sprint(16<<20), "-t", "3600", "-y")
+	cmd := exec.Command(path, "-w", dir, "-b", "127.0.0.1", "-p", fmt.Sprint(address.Port), "-B", fmt.Sprint(16<<20), "-t", "86400", "-y") // one file, whatever time it is
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
