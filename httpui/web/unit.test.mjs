@@ -100,5 +100,5 @@ test('CSV is quoted, and no cell becomes a formula', () => {
 });
 
 test('a clock that is off by years is told in days', () => {
-  assert.deepEqual([0, 340, -59000, 90000, -86400000, -296730247200].map(skew), ['0.0 s', '0.3 s', '-59.0 s', '1 minute', '−1 day', '−3434 days']);
+  assert.deepEqual([0, 340, -59000, 90000, -86400000, -296730247200].map(skew), ['0.0 s', '0.3 s', '−59.0 s', '1 minute', '−1 day', '−3434 days']);
 });

@@ -42,7 +42,7 @@ function whyEmpty(status, d) {
 /** How far a clock is off: '0.3 s', '−4 days'. */
 export function skew(ms) {
   const seconds = Math.abs(ms) / 1000;
-  if (seconds < 60) return `${(Math.round(ms / 100) / 10 || 0).toFixed(1)} s`;
+  if (seconds < 60) return `${(Math.round(ms / 100) / 10 || 0).toFixed(1).replace('-', '−')} s`;
   return (ms < 0 ? '−' : '') + spell(seconds).replace(/(?<=^\d+ \w+) .*/, '');
 }
 
