@@ -2,13 +2,17 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"regexp"
 	"strconv"
 	"strings"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"go.uber.org/zap"
 )
 
@@ -34,7 +38,7 @@ func (s *Store) migrate(ctx context.Context) error {
 		return err
 	}
 	const history = `CREATE TABLE IF NOT EXISTS schema_migrations (
-		version UInt32, name String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3)
+		version UInt32, name String, digest String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3)
 	) ENGINE = ReplacingMergeTree ORDER BY version`
 	if err := s.apply(ctx, history); err != nil {
 		return fmt.Errorf("create table schema_migrations: %w", err)
@@ -48,8 +52,12 @@ func (s *Store) migrate(ctx context.Context) error {
 			zap.Uint32("tables", newest), zap.Uint32("program", known))
 	}
 	for _, m := range migrations {
+		digest, known := applied[m.version]
+		if known && !m.always && digest != m.digest() {
+			return fmt.Errorf("%w (migration %04d_%s differs)", ErrOtherBuild, m.version, m.name)
+		}
 		// On a cluster all run again, for nodes that have joined it.
-		if applied[m.version] && !m.always && s.cluster == "" {
+		if known && !m.always && s.cluster == "" {
 			continue
 		}
 		for i, statement := range m.statements {
@@ -57,10 +65,10 @@ func (s *Store) migrate(ctx context.Context) error {
 				return fmt.Errorf("migration %04d_%s, statement %d: %w", m.version, m.name, i+1, err)
 			}
 		}
-		if applied[m.version] {
+		if known {
 			continue
 		}
-		if err := s.conn.Exec(ctx, "INSERT INTO schema_migrations (version, name) VALUES ($1, $2)", m.version, m.name); err != nil {
+		if err := s.conn.Exec(ctx, "INSERT INTO schema_migrations (version, name, digest) VALUES ($1, $2, $3)", m.version, m.name, m.digest()); err != nil {
 			return fmt.Errorf("record migration %04d_%s: %w", m.version, m.name, err)
 		}
 		s.logger.Info("migrated the tables", zap.Uint32("version", m.version), zap.String("name", m.name))
@@ -98,17 +106,37 @@ func quoted(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
 }
 
-func (s *Store) appliedMigrations(ctx context.Context) (applied map[uint32]bool, newest uint32, err error) {
-	var versions []uint32
-	if err := s.conn.QueryRow(ctx, "SELECT groupUniqArray(version) FROM schema_migrations").Scan(&versions); err != nil {
+// appliedMigrations returns the digests of the migrations that are applied, and the
+// newest one's number.
+func (s *Store) appliedMigrations(ctx context.Context) (applied map[uint32]string, newest uint32, err error) {
+	rows, err := s.conn.Query(ctx, "SELECT version, argMax(digest, applied_at) FROM schema_migrations GROUP BY version")
+	if refused, ok := errors.AsType[*clickhouse.Exception](err); ok && refused.Code == unknownIdentifier {
+		return nil, 0, fmt.Errorf("%w (migrations have no digests there)", ErrOtherBuild)
+	}
+	if err != nil {
 		return nil, 0, fmt.Errorf("read schema_migrations: %w", err)
 	}
-	applied = map[uint32]bool{}
-	for _, v := range versions {
-		applied[v] = true
-		newest = max(newest, v)
+	defer rows.Close()
+	applied = map[uint32]string{}
+	for rows.Next() {
+		var version uint32
+		var digest string
+		if err := rows.Scan(&version, &digest); err != nil {
+			return nil, 0, fmt.Errorf("read schema_migrations: %w", err)
+		}
+		applied[version] = digest
+		newest = max(newest, version)
 	}
-	return applied, newest, nil
+	return applied, newest, rows.Err()
+}
+
+// unknownIdentifier is ClickHouse's code of an error about a column that is not there.
+const unknownIdentifier = 47
+
+// digest tells the statements of a migration from others.
+func (m *migration) digest() string {
+	sum := sha256.Sum256([]byte(strings.Join(m.statements, ";\n")))
+	return hex.EncodeToString(sum[:8])
 }
 
 // readMigrations returns the migrations in order. Statements end with a

@@ -95,15 +95,19 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
+// ErrOtherBuild reports tables that this program's migrations did not make: questions
+// would fail one by one. Retrying does not help.
+var ErrOtherBuild = errors.New("the tables were made by a development build of nfstats: name another data_dir or database, or run the build that made them")
+
 // Prepare waits until ClickHouse answers, makes the database where it is
 // missing and migrates the tables. It retries until ctx ends, and returns at
-// once with ErrTooOld.
+// once with ErrTooOld or ErrOtherBuild.
 func (s *Store) Prepare(ctx context.Context) error {
 	wait := 100 * time.Millisecond
 	for {
 		err := s.prepare(ctx)
 		switch {
-		case err == nil, errors.Is(err, ErrTooOld):
+		case err == nil, errors.Is(err, ErrTooOld), errors.Is(err, ErrOtherBuild):
 			return err
 		case ctx.Err() != nil:
 			return ctx.Err()

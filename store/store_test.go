@@ -75,6 +75,27 @@ func TestPrepareIsSafeForManyAtOnceAndAgain(t *testing.T) {
 	}
 }
 
+// Tables of another build are left alone: questions would fail one by one.
+func TestTablesOfAnotherBuildAreRefused(t *testing.T) {
+	s := prepared(t)
+	refused := func(want string) {
+		t.Helper()
+		if err := s.Prepare(t.Context()); !errors.Is(err, ErrOtherBuild) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	exec := func(query string) {
+		t.Helper()
+		if err := s.Conn().Exec(t.Context(), query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec("INSERT INTO schema_migrations (version, name, digest, applied_at) VALUES (4, 'rollups', 'another', now64(3) + 1)")
+	refused("0004_rollups")
+	exec("ALTER TABLE schema_migrations DROP COLUMN digest")
+	refused("digests")
+}
+
 func TestBadMigrationFilesAreNamed(t *testing.T) {
 	for name, want := range map[string]string{"migrations/1_x.sql": "not named like", "migrations/0002_x.sql": "want number 0001"} {
 		if _, err := readMigrations(fstest.MapFS{name: {Data: []byte("SELECT 1;\n")}}); err == nil || !strings.Contains(err.Error(), want) {
