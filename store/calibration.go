@@ -135,11 +135,12 @@ func (s *Store) CalibrationSQL(ctx context.Context, q CalibrationQuery) (string,
 	if q.IfIndex == 0 {
 		order = "ORDER BY exporter_addr, if_index, direction, final DESC, bucket DESC LIMIT 1 BY exporter_addr, if_index, direction"
 	}
-	return reading.shown(`SELECT bucket, exporter_addr, if_index, direction, if(snmp_octets < 0, NULL, snmp_octets * 8 / 300) AS snmp_bps,
-    (flow_octets + flow_overhead) * 8 / 300 AS flows_bps,
-    if(factor > 0 AND status IN ('applied', 'amber'), flow_octets * factor * 8 / 300, flows_bps) AS calibrated_bps,
+	return reading.shown(fmt.Sprintf(`SELECT bucket, exporter_addr, if_index, direction, if(snmp_octets < 0, NULL, snmp_octets * 8 / %[1]d) AS snmp_bps,
+    (flow_octets + flow_overhead) * 8 / %[1]d AS flows_bps,
+    if(factor > 0 AND %[2]s, flow_octets * factor * 8 / %[1]d, flows_bps) AS calibrated_bps,
     coverage, factor, sampling_rate, status, reason, final
-FROM ` + selected + "\n" + order), nil
+FROM %[3]s
+%[4]s`, calibrationBucket, calibrates, selected, order)), nil
 }
 
 // calibration returns what to read a selection of table calibration from, as

@@ -20,9 +20,41 @@ import (
 // After the second step named_i tells whether a group is one of the largest; where
 // it is 0, the keys have no meaning.
 type fold struct {
-	first, firstNames   []string // "expression AS name" over rows, and the names
-	second, secondNames []string // the same over what the first step gives
-	exporters           []string // of the largest interfaces, in SQL
+	first     []term   // over rows
+	second    []term   // over what the first step gives
+	exporters []string // of the largest interfaces, in SQL
+}
+
+// A term is an expression in SQL with a name, which may be the expression itself.
+type term struct{ expression, name string }
+
+// itself returns terms that only pass columns on.
+func itself(columns ...string) (all []term) {
+	for _, c := range columns {
+		all = append(all, term{c, c})
+	}
+	return all
+}
+
+// namesOf returns the names of terms, to group by.
+func namesOf(all []term) string {
+	var names []string
+	for _, t := range all {
+		names = append(names, t.name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// listOf returns the terms with their names, to select.
+func listOf(all []term) string {
+	var list []string
+	for _, t := range all {
+		if t.expression != t.name {
+			t.expression += " AS " + t.name
+		}
+		list = append(list, t.expression)
+	}
+	return strings.Join(list, ", ")
 }
 
 // fold returns the fold of layer i; largest are the largest groups in SQL.
@@ -32,11 +64,10 @@ func (l layer) fold(i int, largest []string) fold {
 	if len(largest) > 0 {
 		named = fmt.Sprintf("(%s) IN (%s)", strings.Join(l.keys, ", "), strings.Join(largest, ", "))
 	}
-	whole := []string{fmt.Sprintf("toUInt8(%s) AS %s", named, flag)}
+	whole := []term{{"toUInt8(" + named + ")", flag}}
 	for k, key := range l.keys {
-		whole = append(whole, fmt.Sprintf("if(%s, %s, defaultValueOfArgumentType(%[2]s)) AS %s", flag, key, l.keyNames[k]))
+		whole = append(whole, term{fmt.Sprintf("if(%s, %s, defaultValueOfArgumentType(%[2]s))", flag, key), l.keyNames[k]})
 	}
-	wholeNames := append([]string{flag}, l.keyNames...)
 	switch {
 	case l.isInterface():
 		var exporters []string
@@ -44,17 +75,16 @@ func (l layer) fold(i int, largest []string) fold {
 			exporter, _, _ := strings.Cut(strings.TrimPrefix(group, "("), ", ")
 			exporters = append(exporters, exporter)
 		}
-		return fold{l.columns, l.columns, whole, wholeNames, exporters}
+		return fold{itself(l.columns...), whole, exporters}
 	case len(l.keys) > 1:
-		return fold{first: whole, firstNames: wholeNames, second: wholeNames, secondNames: wholeNames}
+		return fold{first: whole, second: itself(append([]string{flag}, l.keyNames...)...)}
 	}
 	place := fmt.Sprintf("place_%d", i)
 	if len(largest) == 0 {
-		return fold{first: []string{"toUInt8(0) AS " + place}, firstNames: []string{place},
-			second: []string{"toUInt8(0) AS " + flag, place + " AS " + l.keyNames[0]}, secondNames: wholeNames}
+		return fold{first: []term{{"toUInt8(0)", place}}, second: []term{{"toUInt8(0)", flag}, {place, l.keyNames[0]}}}
 	}
-	return fold{first: []string{placeIn(largest, l.keys[0]) + " AS " + place}, firstNames: []string{place},
-		second: []string{fmt.Sprintf("toUInt8(%s > 0) AS %s", place, flag), atPlace(largest, place) + " AS " + l.keyNames[0]}, secondNames: wholeNames}
+	return fold{first: []term{{placeIn(largest, l.keys[0]), place}},
+		second: []term{{"toUInt8(" + place + " > 0)", flag}, {atPlace(largest, place), l.keyNames[0]}}}
 }
 
 // placeIn returns an expression of the place that a key has in a list, from 1 on; 0
@@ -80,12 +110,12 @@ const nobody = "toIPv6('100::')"
 // of one exporter.
 func folds(all []fold) (f fold) {
 	for _, one := range all {
-		for n, name := range one.firstNames {
-			if !slices.Contains(f.firstNames, name) {
-				f.first, f.firstNames = append(f.first, one.first[n]), append(f.firstNames, name)
+		for _, t := range one.first {
+			if !slices.Contains(f.first, t) {
+				f.first = append(f.first, t)
 			}
 		}
-		f.second, f.secondNames = append(f.second, one.second...), append(f.secondNames, one.secondNames...)
+		f.second = append(f.second, one.second...)
 		f.exporters = append(f.exporters, one.exporters...)
 	}
 	slices.Sort(f.exporters)
@@ -95,38 +125,39 @@ func folds(all []fold) (f fold) {
 
 // folded returns the sums of the groups that a fold makes.
 func (q *query) folded(f fold, columns []string) string {
-	first, names := f.first, f.firstNames
-	passed := append(slices.Clone(names), "rows")
-	if n := slices.Index(names, "exporter_addr"); n >= 0 && len(f.exporters) > 0 && !q.calibrated { // factors are joined by the address
-		first, names = slices.Clone(first), slices.Clone(names)
-		first[n], names[n] = placeIn(f.exporters, "exporter_addr")+" AS exporter_place", "exporter_place"
-		passed[n] = fmt.Sprintf("if(exporter_place > 0, %s, %s) AS exporter_addr", atPlace(f.exporters, "exporter_place"), nobody)
+	by, passed := slices.Clone(f.first), []string{"rows"}
+	for n, t := range by {
+		if t.name == "exporter_addr" && len(f.exporters) > 0 && !q.calibrated { // factors are joined by the address
+			by[n] = term{placeIn(f.exporters, "exporter_addr"), "exporter_place"}
+			t.name = fmt.Sprintf("if(exporter_place > 0, %s, %s) AS exporter_addr", atPlace(f.exporters, "exporter_place"), nobody)
+		}
+		passed = append(passed, t.name)
 	}
 	return fmt.Sprintf(`SELECT %s,
     %s, sum(rows) AS rows_read
 FROM (%s)
-GROUP BY %s`, strings.Join(f.second, ", "), sums, q.scaled(passed, q.summed(first, names, columns)), strings.Join(f.secondNames, ", "))
+GROUP BY %s`, listOf(f.second), sums, q.scaled(passed, q.summed(by, columns)), namesOf(f.second))
 }
 
-// summed returns the rows of a query summed up, before they are scaled, by
-// expressions with names over the columns and {at}, the start of a row's bucket. Each
-// reading is summed up by itself: so the nodes of a cluster do most of it.
-func (q *query) summed(by, names, columns []string) string {
-	by, names = append(slices.Clone(by), "sampling_rate"), append(slices.Clone(names), "sampling_rate")
+// summed returns the rows of a query summed up, before they are scaled, by terms over
+// the columns and {at}, the start of a row's bucket. Each reading is summed up by
+// itself: so the nodes of a cluster do most of it.
+func (q *query) summed(by []term, columns []string) string {
+	by = append(slices.Clone(by), itself("sampling_rate")...)
 	if q.calibrated { // what factors are joined by
-		for _, column := range []string{"exporter_addr", q.interfaceColumn()} {
-			if !slices.Contains(names, column) {
-				by, names = append(by, column), append(names, column)
+		for _, t := range itself("exporter_addr", q.interfaceColumn()) {
+			if !slices.Contains(by, t) {
+				by = append(by, t)
 			}
 		}
-		by, names = append(by, fmt.Sprintf("intDiv({at}, %[1]d) * %[1]d AS factor_time", q.factorBucket())), append(names, "factor_time")
+		by = append(by, term{fmt.Sprintf("intDiv({at}, %[1]d) * %[1]d", q.factorBucket()), "factor_time"})
 	}
 	var parts []string
 	for _, r := range q.readings(columns) {
 		parts = append(parts, fmt.Sprintf(`SELECT %s,
     sum(bytes) AS bytes, sum(packets) AS packets, sum(flows) AS flows, sum(bytes_sq) AS bytes_sq, count() AS rows
 FROM %s WHERE %s
-GROUP BY %s`, strings.ReplaceAll(strings.Join(by, ", "), "{at}", r.at), r.from, r.where, strings.Join(names, ", ")))
+GROUP BY %s`, strings.ReplaceAll(listOf(by), "{at}", r.at), r.from, r.where, namesOf(by)))
 	}
 	return strings.Join(parts, "\nUNION ALL\n")
 }

@@ -11,6 +11,9 @@ import (
 // calibrationBucket is the length of the buckets of table calibration, in seconds.
 const calibrationBucket = 300
 
+// calibrates selects the rows of table calibration that ScaleAuto applies.
+const calibrates = "status IN ('applied', 'amber')"
+
 // interfaceColumn is the interface whose counters calibrate.
 func (q *query) interfaceColumn() string { return q.Direction + "_if" }
 
@@ -27,7 +30,7 @@ func (q *query) factorBucket() int64 {
 func (q *query) factorsWhere() string {
 	where := fmt.Sprintf("direction = '%s' AND bucket >= toDateTime({from:Int64} - %d, 'UTC') AND bucket < toDateTime({to:Int64}, 'UTC') AND factor > 0", q.Direction, q.factorBucket())
 	if q.Scale == ScaleAuto {
-		where += " AND status IN ('applied', 'amber')"
+		where += " AND " + calibrates
 	}
 	return where
 }

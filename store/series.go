@@ -89,7 +89,7 @@ func (q *query) total() *query {
 // group.
 func (q *query) seriesSQL(l layer, database string, largest []string) string {
 	value, name := l.expressions(database)
-	point := fold{first: []string{"intDiv({at} - {from:Int64}, {step:Int64}) AS point"}, firstNames: []string{"point"}, second: []string{"point"}, secondNames: []string{"point"}}
+	point := fold{first: []term{{"intDiv({at} - {from:Int64}, {step:Int64})", "point"}}, second: itself("point")}
 	return fmt.Sprintf(`SELECT toUInt32(point), named_0, if(named_0, %s, ''), if(named_0, %s, ''),
     %s
 FROM (
