@@ -107,10 +107,9 @@ type Retention struct {
 
 // Embedded configures the ClickHouse that nfstats runs itself.
 type Embedded struct {
-	Listen                string   `mapstructure:"listen"` // TCP host:port, "" for none
-	Library               string   `mapstructure:"library"`
-	MaxMemory             ByteSize `mapstructure:"max_memory"` // 0: half of the machine's
-	ListenWithoutLandlock bool     `mapstructure:"listen_without_landlock"`
+	Listen    string   `mapstructure:"listen"` // TCP host:port, "" for none
+	Library   string   `mapstructure:"library"`
+	MaxMemory ByteSize `mapstructure:"max_memory"` // 0: half of the machine's
 }
 
 // Log configures logging.

@@ -65,7 +65,7 @@ func TestEnvironmentWinsOverFile(t *testing.T) {
 		"NFSTATS_DECODER_SAMPLING_OVERRIDES=[{exporters: 192.0.2.1, rate: 1000}]",
 		"NFSTATS_COLLECTOR_JOURNAL_MAX_SIZE=1GiB",
 		"NFSTATS_STORE_EMBEDDED_LISTEN=",
-		"NFSTATS_STORE_EMBEDDED_LISTEN_WITHOUT_LANDLOCK=true",
+		"NFSTATS_STORE_TLS_SKIP_VERIFY=true",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func TestEnvironmentWinsOverFile(t *testing.T) {
 	want.Collector.Journal.MaxSize = 1 << 30
 	want.Collector.BlockAge = 2 * time.Second
 	want.Store.Embedded.Listen = ""
-	want.Store.Embedded.ListenWithoutLandlock = true
+	want.Store.TLS.SkipVerify = true
 	want.Log.Level = "warn"
 	if diff := cmp.Diff(want, cfg, cmp.Comparer(func(a, b Network) bool { return a == b })); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -101,7 +101,7 @@ func TestBadKeysAreNamed(t *testing.T) {
 		{"bad duration", "collector:\n  block_age: soon\n", "", []string{"key collector.block_age:", "soon"}},
 		{"bad size", "collector:\n  block_size: 5 apples\n", "", []string{`key collector.block_size: "5 apples" is not a size`}},
 		{"bad prefix", "collector:\n  allow: [1.2.3]\n", "", []string{"key collector.allow", "1.2.3"}},
-		{"text for switch", "store:\n  embedded:\n    listen_without_landlock: perhaps\n", "", []string{`nfstats.yaml:3: key store.embedded.listen_without_landlock: "perhaps" is not true or false`}},
+		{"text for switch", "store:\n  tls:\n    skip_verify: perhaps\n", "", []string{`nfstats.yaml:3: key store.tls.skip_verify: "perhaps" is not true or false`}},
 		{"unknown key of an override", "decoder:\n  sampling_overrides:\n    - {exporters: 192.0.2.1, rat: 5}\n", "", []string{"nfstats.yaml:2: key decoder.sampling_overrides", "rat"}},
 		{"bad rate", "decoder:\n  sampling_overrides: [{exporters: 192.0.2.1, rate: many}]\n", "", []string{"nfstats.yaml:2: key decoder.sampling_overrides", `"many" is not a whole number`}},
 		{"text for number", "store: {retention: {flows: ten}}\n", "", []string{`nfstats.yaml:1: key store.retention.flows: "ten" is not a whole number`}},

@@ -203,7 +203,7 @@ type endless struct{ sent atomic.Int64 }
 
 func (e *endless) Confined() bool { return true }
 
-func (e *endless) Run(_ context.Context, _, _ string, _ int, w io.Writer) (store.Read, error) {
+func (e *endless) Run(_ context.Context, _ store.Statement, w io.Writer) (store.Read, error) {
 	chunk := bytes.Repeat([]byte{'x'}, 1<<20)
 	for e.sent.Load() < 8*maxSQLAnswer {
 		n, err := w.Write(chunk)
@@ -263,7 +263,7 @@ type counted struct{ statements atomic.Int64 }
 
 func (c *counted) Confined() bool { return true }
 
-func (c *counted) Run(_ context.Context, _, _ string, _ int, out io.Writer) (store.Read, error) {
+func (c *counted) Run(_ context.Context, _ store.Statement, out io.Writer) (store.Read, error) {
 	c.statements.Add(1)
 	_, err := io.WriteString(out, twoRows)
 	return store.Read{}, err

@@ -73,7 +73,7 @@ type Dependencies struct {
 	Problems  func(ctx context.Context) []string // why the daemon is not ready; none: it is
 	Warnings  func() []string                    // what an operator should look at though it is; may be nil
 	Journal   func() JournalStatus               // what waits for ClickHouse; may be nil
-	SQL       Statements                         // nil: nowhere to run them
+	SQL       Statements
 	Registry  *prometheus.Registry
 	Logger    *zap.Logger
 	LogLevel  zap.AtomicLevel // of all of the program's log

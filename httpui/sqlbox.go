@@ -19,7 +19,7 @@ import (
 // Statements runs what users write; *store.ReadOnly in the program.
 type Statements interface {
 	Confined() bool
-	Run(ctx context.Context, statement, format string, maxRows int, w io.Writer) (store.Read, error)
+	Run(ctx context.Context, statement store.Statement, w io.Writer) (store.Read, error)
 }
 
 const (
@@ -63,11 +63,9 @@ func (s *Server) sql(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, badRequest("The input is not an object with query and limit."))
 		return
 	}
+	admin := s.gate.identify(r).Role == Admin
 	switch {
-	case s.deps.SQL == nil:
-		s.fail(w, r, http.StatusServiceUnavailable, "Statements run at the read-only address of ClickHouse, which is off (store.embedded.listen).")
-		return
-	case !s.deps.SQL.Confined() && s.gate.identify(r).Role != Admin:
+	case !s.deps.SQL.Confined() && !admin:
 		s.fail(w, r, http.StatusForbidden, "Statements at your own ClickHouse can read all that its user may. An admin can run them.")
 		return
 	case strings.TrimSpace(input.Query) == "" || input.Limit < 1 || input.Limit > maxSQLRows:
@@ -81,12 +79,12 @@ func (s *Server) sql(w http.ResponseWriter, r *http.Request) {
 	}
 	defer end()
 	if r.URL.Query().Get("format") == "csv" {
-		s.sqlCSV(w, r, input.Query)
+		s.sqlCSV(w, r, store.Statement{Text: input.Query, Format: "CSVWithNames", Admin: admin})
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), sqlPatience)
 	defer cancel()
-	answer, err := runSQL(ctx, s.deps.SQL, input)
+	answer, err := runSQL(ctx, s.deps.SQL, input, admin)
 	if err != nil {
 		s.refuse(w, r, inOwnWords(err))
 		return
@@ -131,10 +129,10 @@ func (b *bounded) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func runSQL(ctx context.Context, run Statements, input sqlInput) (*sqlAnswer, error) {
+func runSQL(ctx context.Context, run Statements, input sqlInput, admin bool) (*sqlAnswer, error) {
 	began, body := time.Now(), &bounded{}
 	// One row more than wanted tells whether there are more.
-	read, err := run.Run(ctx, input.Query, "JSONCompact", input.Limit+1, body)
+	read, err := run.Run(ctx, store.Statement{Text: input.Query, Format: "JSONCompact", MaxRows: input.Limit + 1, Admin: admin}, body)
 	if err != nil {
 		return nil, err
 	}
@@ -167,12 +165,12 @@ func runSQL(ctx context.Context, run Statements, input sqlInput) (*sqlAnswer, er
 
 // sqlCSV streams an answer as CSV. Whatever fails before the first row is told;
 // after that the connection is broken off, so that no part passes for the whole.
-func (s *Server) sqlCSV(w http.ResponseWriter, r *http.Request, statement string) {
+func (s *Server) sqlCSV(w http.ResponseWriter, r *http.Request, statement store.Statement) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	reader, writer := io.Pipe()
 	go func() {
-		_, err := s.deps.SQL.Run(ctx, statement, "CSVWithNames", 0, writer)
+		_, err := s.deps.SQL.Run(ctx, statement, writer)
 		writer.CloseWithError(err)
 	}()
 	defer reader.Close()

@@ -16,6 +16,7 @@ import (
 	"github.com/nfstats/nfstats/configs"
 	"github.com/nfstats/nfstats/httpui"
 	"github.com/nfstats/nfstats/store"
+	"github.com/nfstats/nfstats/store/engine"
 )
 
 // passwordCost makes one guess take about a quarter of a second.
@@ -72,13 +73,10 @@ func pageURL(cfg *configs.Config) string {
 	return "http://" + cfg.HTTP.Listen
 }
 
-// readOnlySQL returns where users' statements run; nil: nowhere.
-func readOnlySQL(cfg *configs.Config, flows *store.Store) httpui.Statements {
-	if cfg.Store.ClickHouse == "" && cfg.Store.Embedded.Listen == "" {
-		return nil
+// readOnlySQL returns where users' statements run.
+func readOnlySQL(supervisor *engine.Supervisor, flows *store.Store) httpui.Statements {
+	if supervisor == nil {
+		return store.NewReadOnly(flows, nil)
 	}
-	if cfg.Store.ClickHouse != "" {
-		return store.NewReadOnly(flows, "")
-	}
-	return store.NewReadOnly(flows, cfg.Store.Embedded.Listen)
+	return store.NewReadOnly(flows, &store.Reader{Dial: supervisor.DialReader, Key: supervisor.ReaderKey()})
 }

@@ -20,12 +20,12 @@ import (
 // engineConfig translates the configuration of the embedded ClickHouse.
 func engineConfig(cfg *configs.Config) engine.Config {
 	return engine.Config{
-		DataDir:               cfg.DataDir,
-		Database:              cfg.Store.Database,
-		Listen:                cfg.Store.Embedded.Listen,
-		Library:               cfg.Store.Embedded.Library,
-		MaxMemory:             int64(cfg.Store.Embedded.MaxMemory),
-		ListenWithoutLandlock: cfg.Store.Embedded.ListenWithoutLandlock,
+		DataDir:      cfg.DataDir,
+		Database:     cfg.Store.Database,
+		Listen:       cfg.Store.Embedded.Listen,
+		AllowedHosts: cfg.HTTP.AllowedHosts,
+		Library:      cfg.Store.Embedded.Library,
+		MaxMemory:    int64(cfg.Store.Embedded.MaxMemory),
 	}
 }
 
@@ -57,7 +57,7 @@ func attach(ctx context.Context, cfg *configs.Config) (connection store.Config, 
 		return store.Config{}, nil, err
 	}
 	own := engineConfig(cfg)
-	own.Listen = ""
+	own.WithoutReader = true
 	supervisor, err := engine.New(own, zap.NewNop())
 	if err != nil {
 		return store.Config{}, nil, err

@@ -31,7 +31,8 @@ func newRootCommand() *cobra.Command {
 	}
 	var file string
 	root.PersistentFlags().StringVarP(&file, "config", "c", "", "configuration file (default $NFSTATS_CONFIG, else /etc/nfstats/nfstats.yaml where it exists)")
-	root.AddCommand(newServeCommand(&file), newSQLCommand(&file), newJournalCommand(&file), newImportCommand(&file), newCheckCommand(&file), newVersionCommand(), newDemoCommand(), newPasswordCommand(), newEngineCommand())
+	root.AddCommand(newServeCommand(&file), newSQLCommand(&file), newJournalCommand(&file), newImportCommand(&file), newCheckCommand(&file), newVersionCommand(), newDemoCommand(), newPasswordCommand())
+	root.AddCommand(newEngineCommands()...)
 	return root
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,6 +33,7 @@ type answer struct {
 	summary  summary
 	began    time.Time
 
+	hurried atomic.Bool // the client gets no more time
 	held    []byte
 	started bool
 	out     io.WriteCloser // the encoder
@@ -60,6 +62,13 @@ func (a *answer) requestRead() {
 	}
 }
 
+// hurry ends what waits for the client.
+func (a *answer) hurry() {
+	a.hurried.Store(true)
+	a.control.SetReadDeadline(time.Now())
+	a.control.SetWriteDeadline(time.Now())
+}
+
 // Write sends a piece of the result.
 func (a *answer) Write(p []byte) (int, error) {
 	if !a.started && len(a.held)+len(p) <= holdBack {
@@ -81,7 +90,7 @@ func (a *answer) finish() error {
 }
 
 func (a *answer) send(p []byte) (int, error) {
-	if a.patience > 0 {
+	if a.patience > 0 && !a.hurried.Load() {
 		a.control.SetWriteDeadline(time.Now().Add(a.patience))
 	}
 	return a.out.Write(p)

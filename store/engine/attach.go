@@ -13,9 +13,13 @@ import (
 
 // What `nfstats sql` needs lies beside ClickHouse's folder, not in it: the
 // engine process cannot read it.
-func runDir(dataDir string) string     { return filepath.Join(dataDir, "run") }
-func socketPath(dataDir string) string { return filepath.Join(runDir(dataDir), "engine.sock") }
-func keyPath(dataDir string) string    { return filepath.Join(runDir(dataDir), "engine.key") }
+func runDir(dataDir string) string  { return filepath.Join(dataDir, "run") }
+func keyPath(dataDir string) string { return filepath.Join(runDir(dataDir), "engine.key") }
+
+// socketPath is where a process of the engine listens.
+func socketPath(dataDir string, r role) string {
+	return filepath.Join(runDir(dataDir), string(r)+".sock")
+}
 
 // ErrNotRunning reports that no daemon runs on the data folder.
 var ErrNotRunning = errors.New("no nfstats is running on the data folder")
@@ -29,18 +33,19 @@ func Attach(ctx context.Context, dataDir string) (dial func(context.Context) (ne
 	} else if err != nil {
 		return nil, "", fmt.Errorf("read the engine's key: %w", err)
 	}
-	probe, err := dialSocket(ctx, dataDir)
+	socket := socketPath(dataDir, writer)
+	probe, err := dialSocket(ctx, socket)
 	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
 		return nil, "", fmt.Errorf("%w %s", ErrNotRunning, dataDir)
 	} else if err != nil {
 		return nil, "", err
 	}
 	probe.Close()
-	return func(ctx context.Context) (net.Conn, error) { return dialSocket(ctx, dataDir) }, string(text), nil
+	return func(ctx context.Context) (net.Conn, error) { return dialSocket(ctx, socket) }, string(text), nil
 }
 
-func dialSocket(ctx context.Context, dataDir string) (net.Conn, error) {
-	path, release, err := shortPath(socketPath(dataDir))
+func dialSocket(ctx context.Context, path string) (net.Conn, error) {
+	path, release, err := shortPath(path)
 	if err != nil {
 		return nil, err
 	}

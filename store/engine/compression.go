@@ -3,6 +3,7 @@ package engine
 import (
 	"compress/gzip"
 	"compress/zlib"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +27,7 @@ type encoding struct {
 // first.
 var httpEncodings = []encoding{
 	{"zstd", func(w io.Writer) (io.WriteCloser, error) {
-		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
+		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(1<<20))
 	}},
 	{"lz4", func(w io.Writer) (io.WriteCloser, error) { return lz4.NewWriter(w), nil }},
 	{"gzip", func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriterLevel(w, gzip.BestSpeed) }},
@@ -89,8 +90,14 @@ func (b *blockWriter) Write(p []byte) (int, error) {
 // Close does nothing: blocks are complete as they are written.
 func (b *blockWriter) Close() error { return nil }
 
+// maxWindow is the most memory that the decompression of a body may need, in
+// bytes: the window that zstd's decoders must support (RFC 8878 section 3.1.1.1.2).
+const maxWindow = 8 << 20
+
 // plainBody returns the request's body as its sender had it before compression.
-func plainBody(r *http.Request, values url.Values) (io.Reader, error) {
+// ClickHouse's own blocks may be larger than maxWindow where no stranger sends
+// them.
+func plainBody(r *http.Request, values url.Values, stranger bool) (io.Reader, error) {
 	var body io.Reader = r.Body
 	var err error
 	switch coding := strings.ToLower(r.Header.Get("Content-Encoding")); coding {
@@ -101,7 +108,7 @@ func plainBody(r *http.Request, values url.Values) (io.Reader, error) {
 		body, err = zlib.NewReader(body)
 	case "zstd":
 		var decoder *zstd.Decoder
-		if decoder, err = zstd.NewReader(body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20)); err == nil {
+		if decoder, err = zstd.NewReader(body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true)); err == nil {
 			body = decoder.IOReadCloser()
 		}
 	case "lz4":
@@ -113,9 +120,56 @@ func plainBody(r *http.Request, values url.Values) (io.Reader, error) {
 		return nil, newException(codeUnknownCompression, "the body is not in the form that Content-Encoding names: %v. (UNKNOWN_COMPRESSION_METHOD)", err)
 	}
 	if enabled(values, "decompress") {
+		if stranger {
+			body = &boundedBlocks{in: body}
+		}
 		body = blockReader{compress.NewReader(body)}
 	}
 	return body, nil
+}
+
+// boundedBlocks passes ClickHouse's compressed blocks on, as long as their headers
+// promise no more than maxWindow bytes of data.
+type boundedBlocks struct {
+	in     io.Reader
+	header []byte // read, not passed on
+	left   int    // bytes of the block behind its header
+}
+
+// A block's header: a checksum of 16 bytes, the method, and the sizes with the
+// last 9 bytes of the header, and of the data, in little-endian order.
+const (
+	blockHeader     = 25
+	blockPackedSize = 17
+	blockPlainSize  = 21
+	blockSizesCount = 9
+)
+
+// Read reads on.
+func (b *boundedBlocks) Read(p []byte) (int, error) {
+	if b.left == 0 && len(b.header) == 0 {
+		header := make([]byte, blockHeader)
+		if n, err := io.ReadFull(b.in, header); err != nil {
+			b.header = header[:n]
+			if n == 0 {
+				return 0, io.EOF
+			}
+		} else {
+			packed := int64(binary.LittleEndian.Uint32(header[blockPackedSize:]))
+			if plain := binary.LittleEndian.Uint32(header[blockPlainSize:]); plain > maxWindow || packed > 2*maxWindow {
+				return 0, newException(codeQueryTooLarge, "a compressed block is larger than %d bytes. (QUERY_IS_TOO_LARGE)", maxWindow)
+			}
+			b.header, b.left = header, max(0, int(packed)-blockSizesCount)
+		}
+	}
+	if len(b.header) > 0 {
+		n := copy(p, b.header)
+		b.header = b.header[n:]
+		return n, nil
+	}
+	n, err := b.in.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
 }
 
 // blockReader ends with a bare io.EOF, as readers must.

@@ -21,13 +21,19 @@ func (e *exception) Error() string { return e.message }
 const (
 	codeUnsupportedMethod  = 1
 	codeBadArguments       = 36
+	codeTableExists        = 57
+	codeUnknownTable       = 60
 	codeNotImplemented     = 48
 	codeSyntaxError        = 62
 	codeUnknownCompression = 89
+	codeNoFile             = 107
 	codeUnknownSetting     = 115
 	codeReadOnly           = 164
+	codeTimeout            = 159
 	codeTooManyQueries     = 202
 	codeQueryTooLarge      = 229
+	codeMemoryLimit        = 241
+	codeCancelled          = 394
 	codeAuthentication     = 516
 	codeUnknown            = 1002
 )

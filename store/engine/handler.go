@@ -3,12 +3,11 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"crypto/subtle"
-	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net/http"
 	"strings"
 	"sync"
@@ -21,55 +20,74 @@ import (
 // its own (opening one takes 0.2 ms), so that settings of one never reach
 // another.
 type handler struct {
-	library   *library
-	path      string
-	key       string
-	database  string // default of the read-only listener
+	library  *library
+	path     string
+	key      string
+	settings map[string]bool // names of those that there are
+	users    *readerHouse    // of the reader; nil in the writer
+	logger   *zap.Logger
+	running  sync.WaitGroup
+}
+
+// readerHouse is what the reader has besides: statements of users.
+type readerHouse struct {
+	database  string // default
 	ceilings  []ceiling
-	settings  map[string]bool // names of those that there are
-	forbidden map[string]bool // functions, on the read-only listener
-	door      doorkeeper
-	closed    string // why the read-only listener refuses everything; "" if it does not
-	logger    *zap.Logger
-	running   sync.WaitGroup
+	forbidden map[string]bool // functions
+	maxColumn int             // bytes of a column in one block of format Native
+	tables    *follower
+	closed    string // why every statement is refused; "": none is
 }
 
 // access is what a listener grants.
 type access struct {
 	readOnly     bool
-	maxStatement int64                       // bytes
-	patience     time.Duration               // with a client that does not read or write; 0: endless
-	slots        chan struct{}               // bounds the statements at one time
-	waiting      chan struct{}               // bounds those that wait for a slot
-	allowed      func(r *http.Request) error // who may ask
+	maxStatement int64                        // bytes
+	patience     time.Duration                // with a client that does not read or write; 0: endless
+	slots        chan struct{}                // bounds the statements at one time
+	waiting      chan struct{}                // bounds those that wait for a slot
+	allowed      func(r *http.Request) error  // who may ask
+	role         func(r *http.Request) string // of ClickHouse, "" for the one that the request names
 }
 
 // appendChunk is how many bytes of an INSERT are given to libchdb at once.
 const appendChunk = 1 << 20
 
-// trusted serves whoever knows the key, with full rights.
+// trusted serves the daemon, with full rights.
 func (h *handler) trusted() http.Handler {
 	return h.handle(access{maxStatement: 64 << 20, slots: make(chan struct{}, 64), waiting: make(chan struct{}, 1024),
-		allowed: func(r *http.Request) error {
-			_, key, ok := r.BasicAuth()
-			if !ok {
-				key = r.Header.Get("X-ClickHouse-Key")
-			}
-			if subtle.ConstantTimeCompare([]byte(key), []byte(h.key)) != 1 {
-				return newException(codeAuthentication, "the key is wrong. (AUTHENTICATION_FAILED)")
-			}
-			return nil
-		}})
+		allowed: h.knowsKey, role: func(*http.Request) string { return "" }})
 }
 
-// readOnly serves everybody, for reading.
-func (h *handler) readOnly() http.Handler {
-	return h.handle(access{readOnly: true, maxStatement: readOnlyStatement, patience: time.Minute,
-		slots: make(chan struct{}, readOnlyStatements), waiting: make(chan struct{}, 64), allowed: func(r *http.Request) error {
-			if h.closed != "" {
-				return newException(codeAuthentication, "%s. (AUTHENTICATION_FAILED)", h.closed)
+// knowsKey refuses a request without the key.
+func (h *handler) knowsKey(r *http.Request) error {
+	_, key, ok := r.BasicAuth()
+	if !ok {
+		key = r.Header.Get("X-ClickHouse-Key")
+	}
+	if subtle.ConstantTimeCompare([]byte(key), []byte(h.key)) != 1 {
+		return newException(codeAuthentication, "the key is wrong. (AUTHENTICATION_FAILED)")
+	}
+	return nil
+}
+
+// readOnly serves whoever the door admits, for reading what a viewer may read.
+func (h *handler) readOnly(door doorkeeper) http.Handler {
+	return h.handle(access{readOnly: true, maxStatement: readOnlyStatement, patience: readOnlyPatience,
+		slots: make(chan struct{}, readOnlyStatements), waiting: make(chan struct{}, readOnlyWaiting),
+		allowed: door.admit, role: func(*http.Request) string { return ViewerRole }})
+}
+
+// box serves the daemon for statements of its users, who have places of their
+// own: strangers at the read-only address do not take them.
+func (h *handler) box() http.Handler {
+	return h.handle(access{readOnly: true, maxStatement: readOnlyStatement, patience: readOnlyPatience,
+		slots: make(chan struct{}, boxStatements), waiting: make(chan struct{}, boxStatements),
+		allowed: h.knowsKey, role: func(r *http.Request) string {
+			if r.URL.Query().Get("role") == AdminRole {
+				return AdminRole
 			}
-			return h.door.admit(r)
+			return ViewerRole
 		}})
 }
 
@@ -98,11 +116,18 @@ func (h *handler) statement(w *answer, r *http.Request, a access) error {
 	if err := a.allowed(r); err != nil {
 		return err
 	}
+	if h.users != nil && h.users.closed != "" {
+		return newException(codeAuthentication, "%s. (AUTHENTICATION_FAILED)", h.users.closed)
+	}
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		return newException(codeUnsupportedMethod, "method %s is not supported. (UNSUPPORTED_METHOD)", r.Method)
 	}
-	w.awaitRequest()
-	q, err := readRequest(r, a.maxStatement)
+	leave, err := a.enter(w, r)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	q, err := readRequest(r, a.maxStatement, a.readOnly)
 	if q != nil {
 		w.id, w.encoding = q.id, q.encoding
 	}
@@ -110,21 +135,15 @@ func (h *handler) statement(w *answer, r *http.Request, a access) error {
 		return err
 	}
 	w.requestRead()
-	leave, err := a.enter(r.Context())
-	if err != nil {
-		return err
+	if a.readOnly {
+		q.role = a.role(r)
+		return h.readStatement(w, r, q)
 	}
-	defer leave()
-	c, err := h.connect(q, a)
+	c, err := h.connect(q)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	if a.readOnly {
-		if err := h.refusal(c, q); err != nil {
-			return err
-		}
-	}
 	defer h.cancelWith(r.Context(), q.comment)()
 	if q.takesData {
 		return h.insert(w, c, q)
@@ -132,56 +151,35 @@ func (h *handler) statement(w *answer, r *http.Request, a access) error {
 	return h.query(w, c, q)
 }
 
-// enter waits until another statement may run; leave ends it.
-func (a access) enter(ctx context.Context) (leave func(), err error) {
+// enter waits until another statement may run; leave ends it. What strangers send
+// is read before, as it comes: who sends slowly keeps no place, and nothing is
+// decompressed without one.
+func (a access) enter(w *answer, r *http.Request) (leave func(), err error) {
 	select {
 	case a.waiting <- struct{}{}:
 		defer func() { <-a.waiting }()
 	default:
-		return nil, newException(codeTooManyQueries, "Too many simultaneous queries: %d run and %d wait. (TOO_MANY_SIMULTANEOUS_QUERIES)", cap(a.slots), cap(a.waiting))
+		return nil, newException(codeTooManyQueries, "Too many simultaneous queries: %d run and %d wait. "+
+			"(TOO_MANY_SIMULTANEOUS_QUERIES)", cap(a.slots), cap(a.waiting))
+	}
+	if a.readOnly {
+		w.awaitRequest()
+		text, err := io.ReadAll(io.LimitReader(r.Body, a.maxStatement+1))
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("read the statement: %w", err)
+		case int64(len(text)) > a.maxStatement:
+			return nil, newException(codeQueryTooLarge, "the statement is longer than %d bytes. (QUERY_IS_TOO_LARGE)", a.maxStatement)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(text))
+		w.requestRead()
 	}
 	select {
 	case a.slots <- struct{}{}:
 		return func() { <-a.slots }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
 	}
-}
-
-// refusal tells why a statement may not run on the read-only listener.
-func (h *handler) refusal(c *connection, q *request) error {
-	if q.takesData {
-		return errNotReading
-	}
-	// ClickHouse's own rendering has no comments between a name and its bracket,
-	// and no escapes in names.
-	rendered, _, err := c.exec("SELECT formatQuerySingleLine("+quotedText(q.sql)+")", "RawBLOB", nil)
-	if err != nil {
-		return withoutScope(err)
-	}
-	if !c.readOnly(q.sql) {
-		return errNotReading
-	}
-	for _, text := range []iter.Seq[token]{tokens(q.sql), renderedTokens(string(rendered))} {
-		if why := objection(text, h.forbidden); why != "" {
-			return newException(codeReadOnly, "this address does not allow it: %s. (READONLY)", why)
-		}
-	}
-	return nil
-}
-
-var errNotReading = newException(codeReadOnly, "this address answers only single statements that read: SELECT, SHOW, DESCRIBE, EXPLAIN, EXISTS. (READONLY)")
-
-// withoutScope cuts what a syntax error says of the statement that asked for the
-// rendering.
-func withoutScope(err error) error {
-	var e *exception
-	if errors.As(err, &e) {
-		if message, scope, found := strings.Cut(e.message, ": In scope SELECT formatQuery"); found {
-			return &exception{e.code, message + scope[max(0, strings.LastIndex(scope, " (")):]}
-		}
-	}
-	return err
 }
 
 // cancelWith ends the statement of that comment when ctx ends before the
@@ -211,7 +209,7 @@ func (h *handler) query(w *answer, c *connection, q *request) error {
 	var out io.Writer = w
 	var converter *nativeConverter
 	if q.format == "Native" && q.revision > 0 {
-		converter = newNativeConverter(w, q.revision)
+		converter = newNativeConverter(w, q.revision, h.maxColumn())
 		defer converter.stop()
 		out = converter
 	}
@@ -227,6 +225,14 @@ func (h *handler) query(w *answer, c *connection, q *request) error {
 		return err
 	}
 	return w.finish()
+}
+
+// maxColumn bounds what is converted at a time, in bytes; 0: nothing does.
+func (h *handler) maxColumn() int {
+	if h.users == nil {
+		return 0
+	}
+	return h.users.maxColumn
 }
 
 func (h *handler) insert(w *answer, c *connection, q *request) error {

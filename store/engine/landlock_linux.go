@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -40,10 +41,11 @@ var systemPaths = []string{
 	"/proc/sys/vm", "/sys/devices/system", "/sys/fs/cgroup", "/sys/kernel/mm",
 }
 
-// confine locks the calling thread into a Landlock domain: its folder
-// read-write, the library and the system paths read-only, no new TCP
-// connections or listeners. The domain holds for what the thread executes next.
-func confine(folder, library string) error {
+// confine locks the calling thread into a Landlock domain: its own folder
+// read-write, the library and the system paths read-only, and so, for the reader,
+// its configuration and the tables; no new TCP connections or listeners. The
+// domain holds for what the thread executes next.
+func confine(s spec) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("set no_new_privs: %w", err)
 	}
@@ -78,10 +80,17 @@ func confine(folder, library string) error {
 	if err != nil {
 		return fmt.Errorf("find the program: %w", err)
 	}
-	if err := allow(int(ruleset), folder, attr.fs); err != nil {
+	if err := allow(int(ruleset), s.Path, attr.fs); err != nil {
 		return err
 	}
-	for _, path := range append([]string{library, program}, systemPaths...) {
+	if s.Role == reader {
+		for _, path := range []string{filepath.Join(s.Data, "store"), filepath.Join(s.Data, "metadata"), s.Config, s.Users} {
+			if err := allow(int(ruleset), path, accessRead); err != nil {
+				return err
+			}
+		}
+	}
+	for _, path := range append([]string{s.Library, program}, systemPaths...) {
 		access := uint64(accessRead | unix.LANDLOCK_ACCESS_FS_EXECUTE)
 		if path == "/dev/null" {
 			access |= unix.LANDLOCK_ACCESS_FS_WRITE_FILE

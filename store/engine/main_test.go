@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "daemon" {
 		daemon(os.Args[2])
 	}
-	if len(os.Args) > 1 && os.Args[1] == "engine" {
+	if len(os.Args) > 1 && (os.Args[1] == string(writer) || os.Args[1] == string(reader)) {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		defer stop()
 		logger, _ := zap.NewDevelopment()
@@ -128,6 +128,37 @@ func ready(t *testing.T, s *Supervisor) {
 		if st := s.State(); !st.Ready {
 			return fmt.Errorf("state: %+v", st)
 		}
+		if st := s.ReaderState(); !st.Ready {
+			return fmt.Errorf("the reader's state: %+v", st)
+		}
+		return nil
+	})
+}
+
+// box asks the reader as the web UI does for an admin, and returns the answer.
+func box(t *testing.T, s *Supervisor, sql string) string {
+	t.Helper()
+	transport := keyed{s.ReaderKey(), &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return s.DialReader(ctx) }}}
+	response, err := (&http.Client{Transport: transport}).Post("http://reader/?role=admin", "text/plain", strings.NewReader(sql))
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// seen waits until the reader answers a statement so.
+func seen(t *testing.T, s *Supervisor, sql, want string) {
+	t.Helper()
+	eventually(t, sql+" is "+want, func() error {
+		if status, body, _ := get(t, s, sql); strings.TrimSpace(body) != want {
+			return fmt.Errorf("%d %s", status, body)
+		}
 		return nil
 	})
 }
@@ -186,14 +217,17 @@ func get(t *testing.T, s *Supervisor, sql string, parameters ...string) (int, st
 	return response.StatusCode, string(body), response.Header
 }
 
-// enginePID finds the engine process that a process, usually this one, started.
-func enginePID(t *testing.T, parent int) int {
+// enginePID finds the writer that a process, usually this one, started.
+func enginePID(t *testing.T, parent int) int { return processPID(t, parent, writer) }
+
+// processPID finds a process of the engine that a process started.
+func processPID(t *testing.T, parent int, r role) int {
 	t.Helper()
 	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", parent))
 	for _, path := range tasks {
 		children, _ := os.ReadFile(path)
 		for _, field := range strings.Fields(string(children)) {
-			if cmdline, _ := os.ReadFile("/proc/" + field + "/cmdline"); strings.Contains(string(cmdline), "\x00engine") {
+			if cmdline, _ := os.ReadFile("/proc/" + field + "/cmdline"); strings.Contains(string(cmdline), "\x00"+string(r)) {
 				pid, err := strconv.Atoi(field)
 				if err != nil {
 					t.Fatal(err)

@@ -24,7 +24,7 @@ type nativeConverter struct {
 	done chan error
 }
 
-func newNativeConverter(w io.Writer, revision uint64) *nativeConverter {
+func newNativeConverter(w io.Writer, revision uint64, maxColumn int) *nativeConverter {
 	out, in := io.Pipe()
 	c := &nativeConverter{in: in, done: make(chan error, 1)}
 	go func() {
@@ -34,7 +34,7 @@ func newNativeConverter(w io.Writer, revision uint64) *nativeConverter {
 					err = fmt.Errorf("convert the result: %v", fault)
 				}
 			}()
-			return convertNative(out, w, revision)
+			return convertNative(out, w, revision, maxColumn)
 		}()
 		out.CloseWithError(err)
 		c.done <- err
@@ -59,9 +59,10 @@ func (c *nativeConverter) stop() {
 	<-c.done
 }
 
-// convertNative copies blocks from r, at revision 0, to w.
-func convertNative(r io.Reader, w io.Writer, revision uint64) error {
-	in := newRecorder(r)
+// convertNative copies blocks from r, at revision 0, to w. A column of a block
+// with more than maxColumn bytes (0: any) ends it.
+func convertNative(r io.Reader, w io.Writer, revision uint64, maxColumn int) error {
+	in := newRecorder(r, maxColumn)
 	for {
 		out := new(proto.Buffer)
 		if revision > 0 { // the block's properties: field 1, is it an overflow; field 2, its bucket; end
@@ -90,12 +91,18 @@ func convertNative(r io.Reader, w io.Writer, revision uint64) error {
 			if _, err := w.Write(out.Buf); err != nil {
 				return err
 			}
+			if rows > 0 {
+				if _, err := w.Write(in.consumed()); err != nil {
+					return err
+				}
+			}
 			out.Reset()
 		}
 	}
 }
 
-// convertColumn copies one column's name, type and rows.
+// convertColumn writes one column's name and type to out, and reads its rows,
+// which in has consumed then.
 func convertColumn(in *recorder, out *proto.Buffer, rows int, revision uint64) error {
 	name, err := in.Str()
 	if err != nil {
@@ -127,7 +134,6 @@ func convertColumn(in *recorder, out *proto.Buffer, rows int, revision uint64) e
 	if err := c.Decode(in.Reader, rows); err != nil {
 		return fmt.Errorf("read ClickHouse's column %s %s: %w", name, datatype, err)
 	}
-	out.PutRaw(in.consumed())
 	return nil
 }
 
@@ -137,10 +143,11 @@ type recorder struct {
 	source   io.Reader
 	buffered *bufio.Reader
 	record   []byte // read from source since forget, and what was buffered then
+	limit    int    // bytes of record; 0: any
 }
 
-func newRecorder(source io.Reader) *recorder {
-	r := &recorder{source: source}
+func newRecorder(source io.Reader, limit int) *recorder {
+	r := &recorder{source: source, limit: limit}
 	// Not smaller than what proto.NewReader wants, which makes it use this one.
 	r.buffered = bufio.NewReaderSize(recording{r}, 256<<10)
 	r.Reader = proto.NewReader(r.buffered)
@@ -152,6 +159,10 @@ type recording struct{ r *recorder }
 func (s recording) Read(p []byte) (int, error) {
 	n, err := s.r.source.Read(p)
 	s.r.record = append(s.r.record, p[:n]...)
+	if s.r.limit > 0 && len(s.r.record) > s.r.limit {
+		return 0, newException(codeMemoryLimit, "a column of one block has more than %d bytes: "+
+			"lower max_block_size, or ask for another format than Native. (MEMORY_LIMIT_EXCEEDED)", s.r.limit)
+	}
 	return n, err
 }
 

@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,6 +23,10 @@ import (
 // stopPatience is how long the engine may take to close its tables.
 const stopPatience = 20 * time.Second
 
+// residentInterval is the time between two looks at the memory of a process
+// that has a limit. A core fills some 2 GB/s with fresh pages.
+const residentInterval = 50 * time.Millisecond
+
 func supported() error {
 	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
 		return errUnsupported
@@ -29,13 +35,13 @@ func supported() error {
 }
 
 // runOnce runs one engine process until it ends, or ctx ends and it has stopped.
-func (s *Supervisor) runOnce(ctx context.Context) error {
+func (p *process) runOnce(ctx context.Context) error {
 	// The parent-death signal is tied to the thread that starts the process, not
 	// to this process: keep the thread (prctl(2), PR_SET_PDEATHSIG).
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
-	cmd, err := s.command()
+	cmd, err := p.command()
 	if err != nil {
 		return err
 	}
@@ -55,16 +61,17 @@ func (s *Supervisor) runOnce(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start the engine: %w", err)
 	}
-	if _, err := io.WriteString(key, s.key+"\n"); err != nil {
-		s.logger.Warn("give the engine its key", zap.Error(err)) // it has died: Wait tells how
+	if _, err := io.WriteString(key, p.key+"\n"); err != nil {
+		p.logger.Warn("give the engine its key", zap.Error(err)) // it has died: Wait tells how
 	}
 	watching, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()
 	watched := make(chan struct{})
-	go func() { defer close(watched); s.watch(watching, cmd.Process.Kill) }()
+	go func() { defer close(watched); p.watch(watching, cmd.Process.Kill) }()
+	go p.watchMemory(watching, cmd.Process)
 
 	ended := make(chan error, 1)
-	go func() { ended <- explained(s.forward(logs), cmd) }()
+	go func() { ended <- explained(p.forward(logs), cmd) }()
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
@@ -72,7 +79,7 @@ func (s *Supervisor) runOnce(ctx context.Context) error {
 		select {
 		case err = <-ended:
 		case <-time.After(stopPatience):
-			s.logger.Warn("the embedded ClickHouse does not stop and is killed; nothing that it has confirmed is lost")
+			p.logger.Warn(p.name + " does not stop and is killed; nothing that it has confirmed is lost")
 			cmd.Process.Kill()
 			err = <-ended
 		}
@@ -95,27 +102,22 @@ func explained(lastLine string, cmd *exec.Cmd) error {
 	return err
 }
 
-func (s *Supervisor) command() (*exec.Cmd, error) {
+func (p *process) command() (*exec.Cmd, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find the program: %w", err)
 	}
-	sp := spec{Path: s.clickhouseDir(), Library: s.library, Database: s.config.Database, ReadOnly: s.readOnly != nil,
-		AllowedHosts: s.config.AllowedHosts, MaxMemory: s.config.MaxMemory, ListenWithoutLandlock: s.config.ListenWithoutLandlock}
-	if err := sp.writeConfig(); err != nil {
+	sp, err := p.describe()
+	if err != nil {
 		return nil, err
 	}
 	text, err := json.Marshal(sp)
 	if err != nil {
 		return nil, fmt.Errorf("describe the engine: %w", err)
 	}
-	cmd := exec.Command(program, "engine")
+	cmd := exec.Command(program, string(p.role))
 	cmd.Env = []string{specVariable + "=" + string(text)} // nothing of ours: queries may read it
-	cmd.ExtraFiles = []*os.File{s.socket}
-	if s.readOnly != nil {
-		cmd.ExtraFiles = append(cmd.ExtraFiles, s.readOnly)
-	}
-	cmd.ExtraFiles = append(cmd.ExtraFiles, s.lock) // held, not used
+	cmd.ExtraFiles = append([]*os.File{p.socket}, p.listeners...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Pdeathsig: syscall.SIGKILL,
 		Setpgid:   true, // Ctrl-C is for the daemon, which stops the engine last
@@ -125,43 +127,46 @@ func (s *Supervisor) command() (*exec.Cmd, error) {
 
 // forward writes what the engine prints to the log, and returns the last line.
 // The engine prints only what goes wrong.
-func (s *Supervisor) forward(logs io.Reader) (last string) {
+func (p *process) forward(logs io.Reader) (last string) {
 	lines := bufio.NewScanner(logs)
 	lines.Buffer(make([]byte, 64<<10), 1<<20)
 	for lines.Scan() {
 		if last = lines.Text(); last != "" {
-			s.logger.Warn(last)
+			p.logger.Warn(last)
 		}
 	}
 	io.Copy(io.Discard, logs)
 	return last
 }
 
-// watch pings the engine and keeps State. It calls kill on an engine that was
+// watch pings the engine and keeps the state. It calls kill on an engine that was
 // ready and has not answered for hangPatience.
-func (s *Supervisor) watch(ctx context.Context, kill func() error) {
-	client := &http.Client{Timeout: min(5*time.Second, s.hangPatience), Transport: &http.Transport{DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return s.Dial(ctx) }}}
+func (p *process) watch(ctx context.Context, kill func() error) {
+	client := &http.Client{
+		Timeout: min(5*time.Second, p.hangPatience),
+		Transport: &http.Transport{DisableKeepAlives: true,
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return p.dial(ctx) }},
+	}
 	var answered time.Time
 	for wait := 20 * time.Millisecond; ; {
 		err := ping(ctx, client)
 		if ctx.Err() != nil {
 			return
 		}
-		s.setState(func(st *State) {
+		p.setState(func(st *State) {
 			if st.Ready, st.Problem = err == nil, ""; err != nil {
-				st.Problem = "the embedded ClickHouse does not answer: " + err.Error()
+				st.Problem = p.name + " does not answer: " + err.Error()
 			}
 		})
 		switch {
 		case err == nil:
 			if answered.IsZero() {
-				s.logger.Info("the embedded ClickHouse is ready")
-				s.announce()
+				p.logger.Info(p.name + " is ready")
+				p.announce()
 			}
 			answered, wait = time.Now(), time.Second
-		case !answered.IsZero() && time.Since(answered) > s.hangPatience:
-			s.logger.Error("the embedded ClickHouse has hung and is killed", zap.Error(err), zap.Duration("silent", time.Since(answered)))
+		case !answered.IsZero() && time.Since(answered) > p.hangPatience:
+			p.logger.Error(p.name+" has hung and is killed", zap.Error(err), zap.Duration("silent", time.Since(answered)))
 			kill()
 			return
 		}
@@ -171,6 +176,44 @@ func (s *Supervisor) watch(ctx context.Context, kill func() error) {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// watchMemory kills a process that takes more memory than it may. ClickHouse has
+// a limit below that; this is for what it does not count.
+func (p *process) watchMemory(ctx context.Context, child *os.Process) {
+	if p.maxResident == 0 {
+		return
+	}
+	for ticker := time.NewTicker(residentInterval); ; {
+		select {
+		case <-ctx.Done():
+			ticker.Stop()
+			return
+		case <-ticker.C:
+		}
+		if resident := ownMemory(child.Pid); resident > p.maxResident {
+			p.logger.Warn(p.name+" takes too much memory for the statements of users and is killed",
+				zap.Int64("bytes", resident), zap.Int64("allowed", p.maxResident))
+			child.Kill()
+			return
+		}
+	}
+}
+
+// ownMemory returns the resident bytes of a process that no file backs; 0 if it
+// is gone. ClickHouse's code is shared by both processes and can be read anew.
+func ownMemory(pid int) int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid)) // proc(5): size resident shared …, in pages
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) < 3 {
+		return 0
+	}
+	resident, _ := strconv.ParseInt(fields[1], 10, 64)
+	shared, _ := strconv.ParseInt(fields[2], 10, 64)
+	return (resident - shared) * int64(os.Getpagesize())
 }
 
 func ping(ctx context.Context, client *http.Client) error {

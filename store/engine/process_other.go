@@ -6,4 +6,4 @@ import "context"
 
 func supported() error { return errUnsupported }
 
-func (s *Supervisor) runOnce(context.Context) error { return errUnsupported }
+func (p *process) runOnce(context.Context) error { return errUnsupported }

@@ -46,15 +46,16 @@ var controlParameters = map[string]bool{
 }
 
 // readRequest reads a request up to the rows of an INSERT. A statement longer
-// than maxStatement bytes is refused.
-func readRequest(r *http.Request, maxStatement int64) (*request, error) {
+// than maxStatement bytes is refused. A stranger's is decompressed in little
+// memory.
+func readRequest(r *http.Request, maxStatement int64, stranger bool) (*request, error) {
 	values, err := url.ParseQuery(strings.ReplaceAll(r.URL.RawQuery, ";", "%3B")) // only & separates
 	if err != nil {
 		return nil, newException(codeBadArguments, "the URL's parameters are malformed: %v. (BAD_ARGUMENTS)", err)
 	}
 	q := &request{encoding: answerEncoding(r, values), parameters: map[string]string{}, settings: map[string]string{}}
 	if r.Method == http.MethodPost {
-		body, err := plainBody(r, values)
+		body, err := plainBody(r, values, stranger)
 		if err != nil {
 			return q, err
 		}

@@ -57,7 +57,7 @@ func TestReadRequest(t *testing.T) {
 		if c.header != nil {
 			r.Header = c.header
 		}
-		q, err := readRequest(r, 2<<20)
+		q, err := readRequest(r, 2<<20, true)
 		if c.want.Code != 0 {
 			if e := (*exception)(nil); !errors.As(err, &e) || e.code != c.want.Code {
 				t.Errorf("%s: got %v, want code %d", c.name, err, c.want.Code)
@@ -97,7 +97,7 @@ func FuzzReadRequest(f *testing.F) {
 		const limit = 4096
 		r := &http.Request{Method: http.MethodPost, URL: &url.URL{Path: "/", RawQuery: rawQuery}, Body: io.NopCloser(strings.NewReader(body)),
 			Header: http.Header{"Content-Encoding": {coding}, "Content-Type": {kind}}}
-		q, err := readRequest(r, limit)
+		q, err := readRequest(r, limit, true)
 		if err != nil {
 			return
 		}
@@ -127,8 +127,11 @@ func FuzzObjection(f *testing.F) {
 				return
 			}
 		}
-		if objection(renderedTokens(before+" url('x')"), forbidden) == "" {
+		if reaching(renderedTokens(before+" url('x')"), forbidden) == nil {
 			t.Errorf("%q", before)
+		}
+		if settingObjection(clauseSettings(renderedTokens(before+" SETTINGS x.y = 0, output_format_schema = 'x'"), true), nil) == nil {
+			t.Errorf("setting behind %q", before)
 		}
 	})
 }

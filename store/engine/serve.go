@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -25,6 +26,9 @@ import (
 
 // confinedVariable tells the process, executed anew, how its confinement went.
 const confinedVariable = "NFSTATS_ENGINE_CONFINED"
+
+// readerNiceness is added to the reader's, of nice(1).
+const readerNiceness = 5
 
 // shutdownPatience bounds how long running statements may go on at a stop.
 const shutdownPatience = 5 * time.Second
@@ -39,8 +43,8 @@ func init() {
 	}
 }
 
-// Serve is the engine process. It is only for Supervisor to start, which gives
-// it the spec, the key and the listeners. It returns after ctx has ended and
+// Serve is a process of the engine, the writer or the reader. It is only for
+// Supervisor to start, which gives it the spec, the key and the listeners. It returns after ctx has ended and
 // ClickHouse has closed its tables.
 func Serve(ctx context.Context, logger *zap.Logger) error {
 	var s spec
@@ -73,30 +77,23 @@ func serve(ctx context.Context, s spec, confined string, logger *zap.Logger) err
 	if err := denyCalls(); err != nil {
 		confined = err.Error()
 	}
-	h := &handler{path: s.Path, key: key, database: s.Database, door: newDoorkeeper(s.AllowedHosts),
-		ceilings: readOnlyCeilings(s.MaxMemory, runtime.NumCPU()), logger: logger}
+	h := &handler{path: s.Path, key: key, logger: logger}
 	if confined != "yes" {
-		logger.Warn("the embedded ClickHouse is NOT confined, so that SQL could reach files and the network: " + confined)
-		if !s.ListenWithoutLandlock {
-			h.closed = "the read-only address is closed, because this machine cannot confine queries (" + confined + "); store.embedded.listen_without_landlock opens it all the same"
-		}
+		logger.Warn("the embedded ClickHouse is NOT confined: " + confined)
 	}
 	root, err := h.startClickHouse(s)
 	if err != nil {
 		return err
 	}
-	servers := map[*http.Server]net.Listener{newServer(h.trusted()): socket}
-	if s.ReadOnly {
-		users, err := inherited(readOnlyFD)
-		if err != nil {
-			return err
-		}
-		if h.closed != "" {
-			logger.Warn(h.closed)
-		}
-		servers[newServer(h.readOnly())] = limitConnections(users, readOnlyConnections)
+	servers := map[*http.Server]net.Listener{}
+	if s.Role == reader {
+		err = h.serveUsers(ctx, s, confined, socket, servers)
+	} else {
+		servers[newServer(h.trusted(), ownIdle)] = socket
 	}
-	err = serveUntil(ctx, servers)
+	if err == nil {
+		err = serveUntil(ctx, servers)
+	}
 	h.running.Wait()
 	root.close()
 	h.library.shutdown()
@@ -109,24 +106,48 @@ func (h *handler) startClickHouse(s spec) (root *connection, err error) {
 	if h.library, err = loadLibrary(s.Library); err != nil {
 		return nil, err
 	}
-	root, err = h.library.open([]string{"--path=" + s.Path, "--config-file=" + s.configFile()})
+	root, err = h.library.open([]string{"--path=" + s.Path, "--config-file=" + s.Config})
 	if err != nil {
 		return nil, fmt.Errorf("start ClickHouse in %s: %w", s.Path, err)
 	}
-	functions, _, err := root.exec("SELECT name FROM system.table_functions", "TSV", nil)
-	if err != nil {
-		return nil, fmt.Errorf("list ClickHouse's table functions: %w", err)
-	}
-	h.forbidden = forbiddenFunctions(strings.Fields(string(functions)))
-	settings, _, err := root.exec("SELECT name FROM system.settings", "TSV", nil)
+	names, err := root.names("SELECT name FROM system.settings")
 	if err != nil {
 		return nil, fmt.Errorf("list ClickHouse's settings: %w", err)
 	}
-	h.settings = map[string]bool{}
-	for name := range strings.FieldsSeq(string(settings)) {
-		h.settings[name] = true
-	}
+	h.settings = setOf(names)
 	return root, nil
+}
+
+// names returns the first column of a statement's rows, which have no blanks.
+func (c *connection) names(sql string) ([]string, error) {
+	text, _, err := c.exec(sql, "TSV", nil)
+	return strings.Fields(string(text)), err
+}
+
+// serveUsers adds the servers of the reader: for the web UI at the socket, and
+// the read-only address.
+func (h *handler) serveUsers(ctx context.Context, s spec, confined string, socket net.Listener, servers map[*http.Server]net.Listener) error {
+	h.users = &readerHouse{database: s.Database, ceilings: readOnlyCeilings(s.MaxMemory, runtime.NumCPU()),
+		maxColumn: int(min(max(s.MaxMemory/64, 8<<20), 64<<20))}
+	debug.SetMemoryLimit(s.MaxMemory / 4) // answers on their way are garbage soon
+	servers[newServer(h.box(), ownIdle)] = socket
+	if s.Listens {
+		users, err := inherited(readOnlyFD)
+		if err != nil {
+			return err
+		}
+		servers[newServer(h.readOnly(newDoorkeeper(s.AllowedHosts)), readOnlyIdle)] = limitConnections(users, readOnlyConnections)
+	}
+	if confined != "yes" {
+		// Without the wall this process would merge parts that the other one holds.
+		h.users.closed = "no SQL of users is answered, because this machine cannot confine it (" + confined + ")"
+		return nil
+	}
+	own, err := h.library.open([]string{"--path=" + h.path})
+	if err != nil {
+		return fmt.Errorf("open the reader's own connection: %w", err)
+	}
+	return h.follow(ctx, s, own)
 }
 
 // serveUntil serves until ctx ends or a server fails.
@@ -152,8 +173,15 @@ func serveUntil(ctx context.Context, servers map[*http.Server]net.Listener) erro
 	return group.Wait()
 }
 
-func newServer(h http.Handler) *http.Server {
-	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute}
+// How long a connection may wait for its next request: the daemon's, and that of
+// whoever reaches the read-only address.
+const (
+	ownIdle      = 5 * time.Minute
+	readOnlyIdle = 10 * time.Second
+)
+
+func newServer(h http.Handler, idle time.Duration) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: idle}
 }
 
 // confineAndRestart locks the thread into Landlock and executes the program
@@ -162,8 +190,12 @@ func newServer(h http.Handler) *http.Server {
 func confineAndRestart(s spec) error {
 	runtime.LockOSThread()
 	result := "yes"
-	if err := confine(s.Path, s.Library); err != nil {
+	if err := confine(s); err != nil {
 		result = err.Error()
+	}
+	if s.Role == reader {
+		// What users ask yields to receiving and storing flows.
+		unix.Setpriority(unix.PRIO_PROCESS, 0, readerNiceness)
 	}
 	// The parent-death signal that the daemon asked for belongs to the thread
 	// that was started, and this may be another one.

@@ -9,61 +9,53 @@ import (
 	"strings"
 )
 
-// connect opens a connection with the rights, settings and database of the
-// request.
-func (h *handler) connect(q *request, a access) (*connection, error) {
-	settings := q.settings
-	for name := range settings {
-		if !h.settings[name] && !a.readOnly { // libchdb would pass over it, or take it for another option
+// connect opens a connection of the daemon with the settings, role and database
+// of the request.
+func (h *handler) connect(q *request) (*connection, error) {
+	for name := range q.settings {
+		if !h.settings[name] { // libchdb would pass over it, or take it for another option
 			return nil, newException(codeUnknownSetting, "Unknown setting '%s'. (UNKNOWN_SETTING)", name)
 		}
 	}
-	if a.readOnly {
-		var err error
-		if settings, err = readOnlySettings(q.settings, h.ceilings); err != nil {
-			return nil, err
-		}
+	comment := strings.TrimSpace(q.comment + " " + q.settings["log_comment"])
+	return h.enter(q.settings, comment, q.role, q.database)
+}
+
+// connectReader opens a connection for a statement of a user, with the settings
+// that are granted to it. A comment of the user's is not among them: statements
+// are cancelled by theirs.
+func (h *handler) connectReader(q *request, granted map[string]string) (*connection, error) {
+	database := q.database
+	if database == "" {
+		database = h.users.database
 	}
-	arguments := []string{"--path=" + h.path, "--log_comment=" + strings.TrimSpace(q.comment+" "+q.settings["log_comment"])}
+	return h.enter(granted, q.comment, q.role, database, "--readonly=1", "--allow_introspection_functions=0",
+		"--max_query_size="+strconv.Itoa(4*readOnlyStatement)) // refusal sends a statement as a string of one
+}
+
+// enter opens a connection and chooses its role and database.
+func (h *handler) enter(settings map[string]string, comment, role, database string, more ...string) (*connection, error) {
+	arguments := []string{"--path=" + h.path, "--log_comment=" + comment}
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		if name != "log_comment" && h.settings[name] {
 			arguments = append(arguments, "--"+name+"="+settings[name])
 		}
 	}
-	if a.readOnly {
-		arguments = append(arguments, "--readonly=1", "--allow_introspection_functions=0",
-			"--max_query_size="+strconv.Itoa(4*readOnlyStatement)) // refusal sends a statement as a string of one
-	}
-	c, err := h.library.open(arguments)
+	c, err := h.library.open(append(arguments, more...))
 	if err != nil {
 		return nil, h.wrongSetting(settings)
 	}
-	if err := h.enter(c, q, a); err != nil {
+	if role != "" {
+		_, _, err = c.exec("SET ROLE "+quotedName(role), "Null", nil)
+	}
+	if err == nil && database != "" {
+		_, _, err = c.exec("USE "+quotedName(database), "Null", nil)
+	}
+	if err != nil {
 		c.close()
 		return nil, err
 	}
 	return c, nil
-}
-
-// enter chooses role and database of a new connection.
-func (h *handler) enter(c *connection, q *request, a access) error {
-	role := q.role
-	if a.readOnly {
-		role = readerRole
-	}
-	if role != "" {
-		if _, _, err := c.exec("SET ROLE "+quotedName(role), "Null", nil); err != nil {
-			return err
-		}
-	}
-	switch {
-	case q.database != "":
-		_, _, err := c.exec("USE "+quotedName(q.database), "Null", nil)
-		return err
-	case a.readOnly:
-		c.exec("USE "+quotedName(h.database), "Null", nil) // not there before the first migration
-	}
-	return nil
 }
 
 // wrongSetting finds out which of the settings ClickHouse refuses, and why: the

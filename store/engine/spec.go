@@ -6,21 +6,21 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
 )
 
-// spec is what the daemon tells the engine process, as JSON in the environment
+// spec is what the daemon tells an engine process, as JSON in the environment
 // variable specVariable. It holds no secret: the key comes on standard input.
 type spec struct {
-	Path         string // ClickHouse's own folder
+	Role         role
+	Path         string // the folder that ClickHouse works in: its own, or the reader's scratch folder
+	Data         string // of the reader: ClickHouse's folder, which it reads
+	Config       string // ClickHouse's configuration file
+	Users        string // the file with its users
 	Library      string
-	Database     string   // default of the read-only listener
-	ReadOnly     bool     // the second inherited listener is there
-	AllowedHosts []string // names under which the read-only listener answers
+	Database     string   // what users read
+	Listens      bool     // the second inherited listener is the read-only address
+	AllowedHosts []string // names under which it answers
 	MaxMemory    int64    // bytes, of the whole process
-
-	ListenWithoutLandlock bool
 }
 
 const specVariable = "NFSTATS_ENGINE_SPEC"
@@ -31,8 +31,39 @@ const (
 	readOnlyFD = 4
 )
 
-func (s spec) configFile() string { return filepath.Join(s.Path, "config.xml") }
-func (s spec) usersFile() string  { return filepath.Join(s.Path, "users.xml") }
+// describeWriter writes the configuration of the writer.
+func (s *Supervisor) describeWriter() (spec, error) {
+	sp := spec{Role: writer, Path: s.clickhouseDir(), Library: s.library, Database: s.config.Database, MaxMemory: s.config.MaxMemory}
+	sp.Config, sp.Users = filepath.Join(sp.Path, "config.xml"), filepath.Join(sp.Path, "users.xml")
+	return sp, sp.write(sp.serverConfig(), usersConfig(userRoles(sp.Database)))
+}
+
+// describeReader empties the reader's scratch folder and writes its
+// configuration, where the reader cannot change it.
+func (s *Supervisor) describeReader() (spec, error) {
+	sp := spec{Role: reader, Path: s.scratchDir(), Data: s.clickhouseDir(), Library: s.library, Database: s.config.Database,
+		Listens: s.config.Listen != "", AllowedHosts: s.config.AllowedHosts, MaxMemory: readerMemory(s.config.MaxMemory)}
+	if err := os.RemoveAll(sp.Path); err != nil {
+		return sp, fmt.Errorf("empty the scratch folder: %w", err)
+	}
+	for _, dir := range []string{"tmp", "user_files", "format_schemas"} {
+		if err := os.MkdirAll(filepath.Join(sp.Path, dir), 0o700); err != nil {
+			return sp, fmt.Errorf("make the scratch folder: %w", err)
+		}
+	}
+	run := runDir(s.config.DataDir)
+	sp.Config, sp.Users = filepath.Join(run, "reader.xml"), filepath.Join(run, "reader-users.xml")
+	config := sp.serverConfig()
+	config.Storage = &storageConfig{Type: "local", Path: sp.Data + "/", Policy: liveDisk}
+	// With a check period ClickHouse tries at the start whether a disk can be
+	// written. Where the kernel refuses, all of its tables are read-only.
+	config.DiskCheckPeriod = 60_000
+	return sp, sp.write(config, usersConfig(userRoles(sp.Database)))
+}
+
+// liveDisk is how the reader calls the disk, and the storage policy, that is
+// ClickHouse's folder.
+const liveDisk = "live"
 
 // serverConfig is ClickHouse's configuration file. Sizes are in bytes. There are
 // no system log tables in it, so nothing in the database grows by itself.
@@ -67,14 +98,25 @@ type serverConfig struct {
 	UserFilesPath    string `xml:"user_files_path"`
 	TmpPath          string `xml:"tmp_path"`
 	FormatSchemaPath string `xml:"format_schema_path"`
+
+	Storage         *storageConfig
+	DiskCheckPeriod int `xml:"local_disk_check_period_ms,omitempty"` // milliseconds
 }
 
-// writeConfig writes ClickHouse's configuration and users.
-func (s spec) writeConfig() error {
+// storageConfig adds a disk, and a policy of that disk alone.
+type storageConfig struct {
+	XMLName xml.Name `xml:"storage_configuration"`
+	Type    string   `xml:"disks>live>type"`
+	Path    string   `xml:"disks>live>path"`
+	Policy  string   `xml:"policies>live>volumes>main>disk"`
+}
+
+// serverConfig returns ClickHouse's configuration of a process.
+func (s spec) serverConfig() serverConfig {
 	cache := s.MaxMemory / 16
-	text, err := xml.MarshalIndent(serverConfig{
+	return serverConfig{
 		Timezone:    "UTC",
-		UsersConfig: s.usersFile(),
+		UsersConfig: s.Users,
 
 		MaxServerMemoryUsage:       s.MaxMemory,
 		MergesMemoryUsageSoftLimit: s.MaxMemory / 2,
@@ -102,89 +144,19 @@ func (s spec) writeConfig() error {
 		UserFilesPath:    filepath.Join(s.Path, "user_files") + "/",
 		TmpPath:          filepath.Join(s.Path, "tmp") + "/",
 		FormatSchemaPath: filepath.Join(s.Path, "format_schemas") + "/",
-	}, "", "  ")
+	}
+}
+
+// write writes ClickHouse's configuration and users.
+func (s spec) write(config serverConfig, users string) error {
+	text, err := xml.MarshalIndent(config, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write the configuration of the embedded ClickHouse: %w", err)
 	}
-	for path, text := range map[string][]byte{s.configFile(): append(text, '\n'), s.usersFile(): []byte(usersConfig)} {
+	for path, text := range map[string][]byte{s.Config: append(text, '\n'), s.Users: []byte(users)} {
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			return fmt.Errorf("write the configuration of the embedded ClickHouse: %w", err)
 		}
 	}
 	return nil
-}
-
-// readerRole is what connections of the read-only listener are confined to.
-const readerRole = "reader"
-
-// usersConfig has libchdb's one user, default. Its rights come from roles alone,
-// of which a new connection has all: choosing reader gives up the rest.
-const usersConfig = `<clickhouse>
-  <profiles><default/></profiles>
-  <quotas><default/></quotas>
-  <roles>
-    <owner><grants><query>GRANT ALL ON *.*</query></grants></owner>
-    <` + readerRole + `><grants>
-      <query>GRANT SELECT ON *.*</query>
-      <query>GRANT SHOW ON *.*</query>
-      <query>GRANT dictGet ON *.*</query>
-    </grants></` + readerRole + `>
-  </roles>
-  <users>
-    <default>
-      <password></password>
-      <networks><ip>::/0</ip></networks>
-      <profile>default</profile>
-      <quota>default</quota>
-      <grants><query>GRANT owner</query><query>GRANT ` + readerRole + `</query></grants>
-    </default>
-  </users>
-</clickhouse>
-`
-
-// halfOfMemory is the default memory limit: half of what the machine, or the
-// process's control group, has.
-func halfOfMemory() int64 {
-	total := int64(4 << 30)
-	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
-		if fields := strings.Fields(string(text)); len(fields) > 1 { // MemTotal: n kB
-			if kB, err := strconv.ParseInt(fields[1], 10, 64); err == nil {
-				total = kB << 10
-			}
-		}
-	}
-	return min(total, cgroupMemory()) / 2
-}
-
-// cgroupMemory is the lowest memory limit of the process's control group and
-// those around it, version 2 (cgroups(7)) or 1.
-func cgroupMemory() int64 {
-	lowest := int64(1) << 62
-	text, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return lowest
-	}
-	for line := range strings.Lines(string(text)) { // hierarchy:controllers:path
-		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(parts) != 3 {
-			continue
-		}
-		root, file := "/sys/fs/cgroup", "memory.max"
-		if parts[1] == "memory" {
-			root, file = "/sys/fs/cgroup/memory", "memory.limit_in_bytes"
-		} else if parts[1] != "" {
-			continue
-		}
-		for path := filepath.Join("/", parts[2]); ; path = filepath.Dir(path) {
-			if text, err := os.ReadFile(filepath.Join(root, path, file)); err == nil {
-				if limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil && limit > 0 {
-					lowest = min(lowest, limit)
-				}
-			}
-			if path == "/" {
-				break
-			}
-		}
-	}
-	return lowest
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -19,37 +18,23 @@ import (
 
 // Config says how the embedded ClickHouse runs.
 type Config struct {
-	DataDir               string   // of nfstats; ClickHouse's own folder is clickhouse/ in it
-	Database              string   // default of the read-only listener
-	Listen                string   // TCP host:port for users, read-only; "" for none
-	AllowedHosts          []string // names under which Listen answers, besides IP addresses and this host's
-	Library               string   // path of libchdb.so; "" looks in the usual places
-	MaxMemory             int64    // bytes; 0: half of the machine's
-	ListenWithoutLandlock bool     // keep Listen open on kernels without Landlock
+	DataDir       string   // of nfstats; ClickHouse's own folder is clickhouse/ in it
+	Database      string   // what users may read
+	Listen        string   // TCP host:port for users, read-only; "" for none
+	AllowedHosts  []string // names under which Listen answers, besides IP addresses and this host's
+	Library       string   // path of libchdb.so; "" looks in the usual places
+	MaxMemory     int64    // bytes; 0: half of the machine's
+	WithoutReader bool     // run no process for the statements of users
 }
 
-// State is what the engine is doing.
-type State struct {
-	Ready    bool   // it answers
-	Restarts int    // since the daemon started
-	Problem  string // why it is not ready, in words
-}
-
-// Supervisor runs the engine process for as long as the daemon lives.
+// Supervisor runs the engine's processes for as long as the daemon lives.
 type Supervisor struct {
 	config  Config
 	library string
-	key     string
-	logger  *zap.Logger
 
-	lock             *os.File
-	socket, readOnly *os.File // listeners, kept open over restarts of the engine
-
-	hangPatience time.Duration // with an engine that has been ready and answers no more
-
-	mu    sync.Mutex
-	state State
-	first chan struct{} // closed when it is ready for the first time
+	lock   *os.File
+	writer *process
+	reader *process // nil: none
 }
 
 // New makes a supervisor and finds the library.
@@ -67,45 +52,47 @@ func New(config Config, logger *zap.Logger) (*Supervisor, error) {
 	if config.MaxMemory == 0 {
 		config.MaxMemory = halfOfMemory()
 	}
-	return &Supervisor{config: config, library: library, key: rand.Text(), logger: logger,
-		hangPatience: time.Minute, state: State{Problem: "the embedded ClickHouse is starting"}, first: make(chan struct{})}, nil
+	s := &Supervisor{config: config, library: library}
+	s.writer = newProcess(writer, "the embedded ClickHouse", config.DataDir, s.describeWriter, logger)
+	if !config.WithoutReader {
+		s.reader = newProcess(reader, "the process for users' SQL", config.DataDir, s.describeReader, logger.Named("reader"))
+		s.reader.maxResident = readerMemory(config.MaxMemory) + residentSlack
+	}
+	return s, nil
 }
 
 // Key is the password for Dial's connections.
-func (s *Supervisor) Key() string { return s.key }
+func (s *Supervisor) Key() string { return s.writer.key }
 
 // Dial connects to the engine with full rights. While the engine restarts,
 // connections wait in the listener's queue.
-func (s *Supervisor) Dial(ctx context.Context) (net.Conn, error) {
-	return dialSocket(ctx, s.config.DataDir)
-}
+func (s *Supervisor) Dial(ctx context.Context) (net.Conn, error) { return s.writer.dial(ctx) }
 
 // State returns what the engine is doing.
-func (s *Supervisor) State() State {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.state
-}
+func (s *Supervisor) State() State { return s.writer.now() }
 
 // Ready returns a channel that is closed when the engine is ready for the first
 // time.
-func (s *Supervisor) Ready() <-chan struct{} { return s.first }
+func (s *Supervisor) Ready() <-chan struct{} { return s.writer.first }
 
-func (s *Supervisor) announce() {
-	select {
-	case <-s.first:
-	default:
-		close(s.first)
+// ReaderKey is the password for DialReader's connections.
+func (s *Supervisor) ReaderKey() string { return s.reader.key }
+
+// DialReader connects to the process that answers the statements of users.
+func (s *Supervisor) DialReader(ctx context.Context) (net.Conn, error) { return s.reader.dial(ctx) }
+
+// ReaderState returns what that process is doing.
+func (s *Supervisor) ReaderState() State {
+	if s.reader == nil {
+		return State{Problem: "no process for users' SQL is wanted"}
 	}
-}
-
-func (s *Supervisor) setState(change func(*State)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	change(&s.state)
+	return s.reader.now()
 }
 
 func (s *Supervisor) clickhouseDir() string { return filepath.Join(s.config.DataDir, "clickhouse") }
+
+// scratchDir is where the reader may write. It is emptied when the reader starts.
+func (s *Supervisor) scratchDir() string { return filepath.Join(s.config.DataDir, "reader") }
 
 // Open takes the data folder for this process, binds the listeners and writes
 // the files that `nfstats sql` needs. It fails where another nfstats has the
@@ -119,7 +106,7 @@ func (s *Supervisor) Open(ctx context.Context) error {
 	if err := s.takeLock(ctx); err != nil {
 		return err
 	}
-	for _, dir := range []string{"tmp", "user_files", "format_schemas"} {
+	for _, dir := range []string{"tmp", "user_files", "format_schemas", "store", "metadata"} {
 		if err := os.MkdirAll(filepath.Join(s.clickhouseDir(), dir), 0o700); err != nil {
 			return fmt.Errorf("make ClickHouse's folder: %w", err)
 		}
@@ -128,7 +115,7 @@ func (s *Supervisor) Open(ctx context.Context) error {
 		s.Close()
 		return err
 	}
-	if err := os.WriteFile(keyPath(s.config.DataDir), []byte(s.key), 0o600); err != nil {
+	if err := os.WriteFile(keyPath(s.config.DataDir), []byte(s.Key()), 0o600); err != nil {
 		s.Close()
 		return fmt.Errorf("write the engine's key: %w", err)
 	}
@@ -137,12 +124,24 @@ func (s *Supervisor) Open(ctx context.Context) error {
 
 // Close gives back what Open took.
 func (s *Supervisor) Close() {
-	for _, f := range []*os.File{s.socket, s.readOnly, s.lock} {
-		if f != nil {
-			f.Close()
+	for _, p := range s.processes() {
+		for _, f := range append([]*os.File{p.socket}, p.listeners...) {
+			if f != nil {
+				f.Close()
+			}
 		}
 	}
+	if s.lock != nil {
+		s.lock.Close()
+	}
 	os.Remove(keyPath(s.config.DataDir))
+}
+
+func (s *Supervisor) processes() []*process {
+	if s.reader == nil {
+		return []*process{s.writer}
+	}
+	return []*process{s.writer, s.reader}
 }
 
 // leftoverPatience bounds the wait for the engine of a daemon that was killed:
@@ -182,65 +181,81 @@ func (s *Supervisor) takeLock(ctx context.Context) error {
 	return nil
 }
 
+// listen binds the processes' listeners. What a process inherits ends with the
+// lock, which it holds and does not use.
 func (s *Supervisor) listen(ctx context.Context) error {
-	var config net.ListenConfig
-	if s.config.Listen != "" {
-		l, err := config.Listen(ctx, "tcp", s.config.Listen)
-		if errors.Is(err, syscall.EADDRINUSE) {
-			return fmt.Errorf("serve read-only SQL on %s: another program has this port (store.embedded.listen; find it with: ss -tlnp)", s.config.Listen)
-		} else if err != nil {
-			return fmt.Errorf("serve read-only SQL on %s: %w", s.config.Listen, err)
+	for _, p := range s.processes() {
+		socket, err := listenSocket(ctx, socketPath(s.config.DataDir, p.role))
+		if err != nil {
+			return err
 		}
-		defer l.Close() // the file is a copy
-		if s.readOnly, err = l.(*net.TCPListener).File(); err != nil {
-			return fmt.Errorf("keep the listener of %s: %w", s.config.Listen, err)
+		p.socket = socket
+	}
+	if s.reader != nil && s.config.Listen != "" {
+		users, err := listenTCP(ctx, s.config.Listen)
+		if err != nil {
+			return err
 		}
+		s.reader.listeners = append(s.reader.listeners, users)
 	}
-	path, release, err := shortPath(socketPath(s.config.DataDir))
-	if err != nil {
-		return err
-	}
-	defer release()
-	os.Remove(path) // of a daemon that was killed; the lock is ours
-	l, err := config.Listen(ctx, "unix", path)
-	if err != nil {
-		return fmt.Errorf("listen on the engine's socket: %w", err)
-	}
-	unix := l.(*net.UnixListener)
-	unix.SetUnlinkOnClose(false)
-	defer unix.Close()
-	if err := os.Chmod(socketPath(s.config.DataDir), 0o600); err != nil {
-		return fmt.Errorf("protect the engine's socket: %w", err)
-	}
-	if s.socket, err = unix.File(); err != nil {
-		return fmt.Errorf("keep the engine's socket: %w", err)
+	for _, p := range s.processes() {
+		p.listeners = append(p.listeners, s.lock)
 	}
 	return nil
 }
 
-// Run keeps the engine running until ctx ends, then stops it and gives back
-// what Open took.
+// listenTCP binds the read-only address.
+func listenTCP(ctx context.Context, address string) (*os.File, error) {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("serve read-only SQL on %s: another program has this port "+
+			"(store.embedded.listen; find it with: ss -tlnp)", address)
+	} else if err != nil {
+		return nil, fmt.Errorf("serve read-only SQL on %s: %w", address, err)
+	}
+	defer l.Close() // the file is a copy
+	file, err := l.(*net.TCPListener).File()
+	if err != nil {
+		return nil, fmt.Errorf("keep the listener of %s: %w", address, err)
+	}
+	return file, nil
+}
+
+// listenSocket binds a Unix socket that only this user may use.
+func listenSocket(ctx context.Context, path string) (*os.File, error) {
+	short, release, err := shortPath(path)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	os.Remove(short) // of a daemon that was killed; the lock is ours
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "unix", short)
+	if err != nil {
+		return nil, fmt.Errorf("listen on the engine's socket: %w", err)
+	}
+	unix := l.(*net.UnixListener)
+	unix.SetUnlinkOnClose(false)
+	defer unix.Close()
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, fmt.Errorf("protect the engine's socket: %w", err)
+	}
+	file, err := unix.File()
+	if err != nil {
+		return nil, fmt.Errorf("keep the engine's socket: %w", err)
+	}
+	return file, nil
+}
+
+// Run keeps the engine's processes running until ctx ends, then stops them and
+// gives back what Open took.
 func (s *Supervisor) Run(ctx context.Context) error {
 	defer s.Close()
-	for wait := 200 * time.Millisecond; ; {
-		started := time.Now()
-		err := s.runOnce(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		s.setState(func(st *State) {
-			st.Ready, st.Problem = false, "the embedded ClickHouse is restarting: "+err.Error()
-			st.Restarts++
-		})
-		if time.Since(started) > time.Minute {
-			wait = 200 * time.Millisecond
-		}
-		s.logger.Error("the embedded ClickHouse has ended; it is started again", zap.Error(err), zap.Duration("in", wait))
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(wait):
-		}
-		wait = min(2*wait, 30*time.Second)
+	var group sync.WaitGroup
+	for _, p := range s.processes() {
+		group.Go(func() { p.run(ctx) })
 	}
+	group.Wait()
+	return nil
 }

@@ -94,11 +94,11 @@ func TestMissingLibrary(t *testing.T) {
 
 func TestSocketNeedsTheKey(t *testing.T) {
 	s := start(t, t.TempDir())
-	other := &Supervisor{config: s.config, key: "wrong"}
+	other := &Supervisor{config: s.config, writer: &process{role: writer, dataDir: s.config.DataDir, key: "wrong"}}
 	if err := client(t, other).Ping(t.Context()); err == nil {
 		t.Error("a wrong key is accepted")
 	}
-	info, err := os.Stat(socketPath(s.config.DataDir))
+	info, err := os.Stat(socketPath(s.config.DataDir, writer))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("socket: %v %v", info, err)
 	}
@@ -182,7 +182,7 @@ func TestStoppedDaemonLeavesNothingBehind(t *testing.T) {
 
 func TestHungEngineIsReplaced(t *testing.T) {
 	s := prepare(t, t.TempDir())
-	s.hangPatience = time.Second
+	s.writer.hangPatience = time.Second
 	run(t, s)
 	if err := syscall.Kill(enginePID(t, os.Getpid()), syscall.SIGSTOP); err != nil {
 		t.Fatal(err)

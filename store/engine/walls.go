@@ -1,26 +1,29 @@
 package engine
 
 import (
+	"fmt"
 	"iter"
-	"net"
-	"net/http"
-	"net/url"
-	"os"
 	"slices"
 	"strings"
 )
 
-// Four walls keep whoever may read from doing anything else. Each stands
-// without the others:
+// Walls keep whoever may read from doing anything else. Each stands without the
+// others:
 //
-//  1. here: libchdb must call the text one statement that reads, and no function
-//     may appear in it that reaches out of the database;
-//  2. ClickHouse: the statement runs under role reader, which is granted SELECT
-//     and SHOW alone, with readonly=1, so that its limits cannot be lifted;
-//  3. Landlock: the process sees its own folder and little else;
-//  4. seccomp: it can neither open a socket nor start a program.
+//  1. the reader: statements of users run in a process of their own, which holds
+//     none of ClickHouse's folder, reads it, and writes a scratch folder that is
+//     emptied when it starts. Landlock holds it to that, so that no statement
+//     changes data, whatever it gets past. What one breaks, or takes, is this
+//     process and nothing else: the supervisor starts it again;
+//  2. seccomp: it can neither open a socket nor start a program;
+//  3. ClickHouse: the statement runs under role viewer or admin, which are granted
+//     the tables of the database and a list of system tables, with readonly=1, so
+//     that its limits cannot be lifted;
+//  4. here: libchdb must call the text one statement that reads, and no function
+//     may appear in it that reaches out of the database, nor a setting that is not
+//     on the list.
 //
-// The first is not redundant: sqlite() makes a file before ClickHouse asks for a
+// The last is not redundant: sqlite() makes a file before ClickHouse asks for a
 // grant.
 
 // localFunctions are the table functions that stay within the database. All
@@ -33,9 +36,10 @@ var localFunctions = []string{
 	"view", "viewExplain", "viewIfPermitted", "zeros", "zeros_mt",
 }
 
-// reachingFunctions are ordinary functions that read files or run other programs.
-// Their mere name is refused: `arrayMap(file, …)` and `APPLY file` call it too.
-var reachingFunctions = []string{"catboostevaluate", "file", "showcertificate", "trap"}
+// reachingFunctions are ordinary functions that read or write files, run other
+// programs, or format rows by a schema that a file holds. Their mere name is
+// refused: `arrayMap(file, …)` and `APPLY file` call it too.
+var reachingFunctions = []string{"catboostevaluate", "file", "formatrow", "formatrownonewline", "showcertificate", "trap"}
 
 // forbiddenFunctions returns the names, in lower case, of functions that reach
 // out of the database, given those of all table functions.
@@ -50,23 +54,42 @@ func forbiddenFunctions(tableFunctions []string) map[string]bool {
 	return forbidden
 }
 
-// objection tells what stands against a statement that reads: a function of
-// forbidden, or a SETTINGS clause, of which ClickHouse holds only the outermost
-// against readonly. It is "" for nothing.
-func objection(sql iter.Seq[token], forbidden map[string]bool) string {
-	var before, last token
+// An objection tells what stands against a statement that reads.
+type objection struct {
+	word   string // of the statement
+	start  int    // where it stands, in bytes
+	reason string
+}
+
+// reaching finds a function of forbidden.
+func reaching(sql iter.Seq[token], forbidden map[string]bool) *objection {
+	const reason = "reaches out of the database; what stays in it are tables, dictionaries, " +
+		"and table functions such as numbers, values, generateRandom and view"
+	var last token
 	for t := range sql {
 		switch {
 		case slices.Contains(reachingFunctions, t.name()):
-			return "function " + t.name() + " reaches out of the database"
+			return &objection{t.name(), t.start, "function " + t.name() + " " + reason}
 		case t.text == "(" && forbidden[last.name()]:
-			return "function " + last.name() + " reaches out of the database"
-		case t.text == "=" && isWord(before, "SETTINGS") && last.name() != "":
-			return "settings belong into the URL's parameters"
+			return &objection{last.name(), last.start, "function " + last.name() + " " + reason}
 		}
-		before, last = last, t
+		last = t
 	}
-	return ""
+	return nil
+}
+
+// refusal is the exception for an objection; its place is that in the statement
+// as the user wrote it.
+func (o *objection) refusal(sql string, rendered bool) error {
+	place := o.start
+	if rendered {
+		place = strings.Index(strings.ToLower(sql), strings.ToLower(o.word))
+	}
+	where := ""
+	if place >= 0 {
+		where = fmt.Sprintf(" (position %d)", place+1)
+	}
+	return newException(codeReadOnly, "this address does not allow it: %s%s. (READONLY)", o.reason, where)
 }
 
 // name returns the name that a token is, in lower case; "" for what is none.
@@ -77,49 +100,21 @@ func (t token) name() string {
 	return ""
 }
 
-// A doorkeeper decides which requests the read-only listener answers at all.
-// Pages of other origins must not use a browser to reach it.
-type doorkeeper struct {
-	names map[string]bool // host names, in lower case
-}
+// readingWords begin statements that read.
+var readingWords = []string{"SELECT", "WITH", "FROM", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS", "VALUES"}
 
-func newDoorkeeper(allowed []string) doorkeeper {
-	names := map[string]bool{"localhost": true}
-	if name, err := os.Hostname(); err == nil {
-		names[strings.ToLower(name)] = true
-	}
-	for _, name := range allowed {
-		names[strings.ToLower(name)] = true
-	}
-	return doorkeeper{names}
-}
-
-// admit refuses requests under a name that is not ours, since a web page can let
-// its own name point here (DNS rebinding), and requests that a browser makes for
-// a page from elsewhere: it would not see the answer, but could keep us busy.
-func (d doorkeeper) admit(r *http.Request) error {
-	host := hostOf(r.Host)
-	if net.ParseIP(host) == nil && !d.names[strings.ToLower(host)] && host != "" {
-		return newException(codeAuthentication, "the host name %q is not known here: use an IP address, or add the name to store.embedded.allowed_hosts. (AUTHENTICATION_FAILED)", host)
-	}
-	site := r.Header.Get("Sec-Fetch-Site")
-	if site != "" && site != "none" && site != "same-origin" {
-		return newException(codeAuthentication, "requests of other web pages are not answered. (AUTHENTICATION_FAILED)")
-	}
-	if origin := r.Header.Get("Origin"); origin != "" {
-		if u, err := url.Parse(origin); err != nil || !strings.EqualFold(u.Host, r.Host) {
-			return newException(codeAuthentication, "requests of other web pages are not answered. (AUTHENTICATION_FAILED)")
+// notReading is the exception for a text that is not one statement that reads.
+func notReading(sql string) error {
+	const allowed = "this address answers single statements that read: SELECT, SHOW, DESCRIBE, EXPLAIN, EXISTS"
+	var before token
+	count := 0
+	for t := range tokens(sql) {
+		count++
+		first := count == 1 && t.word && !slices.ContainsFunc(readingWords, func(w string) bool { return isWord(t, w) })
+		if first || before.text == ";" || isWord(t, "OUTFILE") && isWord(before, "INTO") {
+			return newException(codeReadOnly, "%s; %s (position %d) is not part of one. (READONLY)", allowed, t.text, t.start+1)
 		}
+		before = t
 	}
-	return nil
-}
-
-// hostOf returns the host of a Host header without port and brackets.
-func hostOf(header string) string {
-	host, _, err := net.SplitHostPort(header)
-	if err != nil {
-		host = header
-	}
-	host, _, _ = strings.Cut(strings.Trim(host, "[]"), "%") // a zone
-	return strings.TrimSuffix(host, ".")
+	return newException(codeReadOnly, "%s. (READONLY)", allowed)
 }

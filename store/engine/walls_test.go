@@ -51,6 +51,7 @@ func newPrison(t *testing.T) *prison {
 		}
 	}()
 	p.outside = outside.Addr().String()
+	seen(t, p.Supervisor, "SELECT count() FROM nf.t", "1")
 	p.files = p.listFiles(t)
 	return p
 }
@@ -83,6 +84,9 @@ func (p *prison) untouched(t *testing.T) {
 	}
 	if st := p.State(); st.Restarts != 0 {
 		t.Errorf("the engine died: %+v", st)
+	}
+	if st := p.ReaderState(); st.Restarts != 0 {
+		t.Errorf("the reader died: %+v", st)
 	}
 	select {
 	case from := <-p.reached:
@@ -183,7 +187,7 @@ func TestReaderRole(t *testing.T) {
 		if strings.Contains(strings.ToLower(sql), "made.") && strings.HasPrefix(sql, "SELECT") || strings.Contains(sql, "config.xml'") || strings.Contains(sql, "x69le") {
 			continue // refused as well, but sqlite() makes its file first, and file() may read ClickHouse's folder
 		}
-		if status, body := post(t, p.Supervisor, strings.NewReader(sql), "role", readerRole, "readonly", "1", "database", "nf"); status == 200 {
+		if status, body := post(t, p.Supervisor, strings.NewReader(sql), "role", ViewerRole, "readonly", "1", "database", "nf"); status == 200 {
 			t.Errorf("%s\n got through: %.300s", sql, body)
 		}
 	}
@@ -230,7 +234,7 @@ func TestConfinement(t *testing.T) {
 // TestReaderSettings asks for settings in the URL.
 func TestReaderSettings(t *testing.T) {
 	s := start(t, t.TempDir())
-	memory := fmt.Sprint(s.config.MaxMemory / 4)
+	memory := fmt.Sprint(readerMemory(s.config.MaxMemory) / 2)
 	for _, c := range []struct{ name, value, want string }{
 		{"max_execution_time", "0", "60"}, {"max_execution_time", "5", "5"}, {"max_execution_time", "1e9", "60"}, {"max_execution_time", "-1", "60"}, {"max_execution_time", "NaN", ""},
 		{"max_memory_usage", "0", memory}, {"max_memory_usage", "100000000000000", memory}, {"max_memory_usage", "50000000", "50000000"}, {"max_result_rows", "0", "10000000"},
@@ -292,8 +296,12 @@ func TestReaderCannotCancelOthers(t *testing.T) {
 		}
 	}
 	running := func(text string) bool {
-		_, n := post(t, s, strings.NewReader("SELECT count() FROM system.processes WHERE startsWith(query, '"+text+"')"))
-		return n == "1\n"
+		const sql = "SELECT count() FROM system.processes WHERE startsWith(query, '%s')"
+		if strings.Contains(text, "owner") {
+			_, n := post(t, s, strings.NewReader(fmt.Sprintf(sql, text)))
+			return n == "1\n"
+		}
+		return box(t, s, fmt.Sprintf(sql, text)) == "1"
 	}
 	await := func(text string, want bool) {
 		eventually(t, fmt.Sprintf("%s runs: %v", text, want), func() error {
@@ -342,7 +350,7 @@ func TestBrowsersOfOthers(t *testing.T) {
 	s := start(t, t.TempDir())
 	request := httptest.NewRequest(http.MethodPost, "http://"+s.config.Listen+"/", strings.NewReader("SELECT 1"))
 	request.Host, request.RequestURI = "evil.example", ""
-	if response, body := ask(t, request); response.StatusCode != http.StatusForbidden || !strings.Contains(body, "allowed_hosts") {
+	if response, body := ask(t, request); response.StatusCode != http.StatusForbidden || !strings.Contains(body, "http.allowed_hosts") {
 		t.Errorf("%s %s", response.Status, body)
 	}
 }
@@ -350,11 +358,11 @@ func TestBrowsersOfOthers(t *testing.T) {
 // TestUnconfinedListenerIsClosed asks the listener of an engine that could not
 // be confined.
 func TestUnconfinedListenerIsClosed(t *testing.T) {
-	h := &handler{door: newDoorkeeper(nil), closed: "the kernel has no Landlock"}
+	h := &handler{users: &readerHouse{closed: "the kernel has no Landlock"}}
 	answer := httptest.NewRecorder()
 	request := httptest.NewRequest(http.MethodPost, "http://127.0.0.1/", strings.NewReader("SELECT 1"))
-	h.readOnly().ServeHTTP(answer, request)
-	if answer.Code != http.StatusForbidden || !strings.Contains(answer.Body.String(), h.closed) {
+	h.readOnly(newDoorkeeper(nil)).ServeHTTP(answer, request)
+	if answer.Code != http.StatusForbidden || !strings.Contains(answer.Body.String(), h.users.closed) {
 		t.Errorf("%d %s", answer.Code, answer.Body)
 	}
 }

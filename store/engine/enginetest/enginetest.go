@@ -19,7 +19,7 @@ import (
 // Main is the TestMain of packages that call Start: the supervisor starts the
 // test binary again as the engine process.
 func Main(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "engine" {
+	if len(os.Args) > 1 && (os.Args[1] == "engine" || os.Args[1] == "reader") {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		defer stop()
 		if err := engine.Serve(ctx, zap.NewNop()); err != nil {
@@ -51,7 +51,7 @@ func StartIn(t testing.TB, dir string) *engine.Supervisor {
 		}
 		t.Skipf("no embedded ClickHouse (make engine fetches it): %v", err)
 	}
-	s, err := engine.New(engine.Config{DataDir: dir, Database: "nfstats", Library: library, MaxMemory: 4 << 30}, zap.NewNop())
+	s, err := engine.New(engine.Config{DataDir: dir, Database: "nfstats", Library: library, MaxMemory: 4 << 30, WithoutReader: true}, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
