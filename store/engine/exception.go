@@ -35,6 +35,7 @@ const (
 	codeMemoryLimit        = 241
 	codeCancelled          = 394
 	codeAuthentication     = 516
+	codeStandard           = 1001
 	codeUnknown            = 1002
 )
 

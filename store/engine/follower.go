@@ -25,7 +25,7 @@ const (
 	followInterval = 500 * time.Millisecond
 	// reloadDelay is how long after a change of its tables a dictionary is loaded
 	// anew: the reader must have seen the rows.
-	reloadDelay = 1500 * time.Millisecond
+	reloadDelay = 1200 * time.Millisecond
 	// holdPatience is how long running statements may keep a table from being
 	// attached anew before they are ended.
 	holdPatience = 5 * time.Second
@@ -80,6 +80,9 @@ func (h *handler) follow(ctx context.Context, s spec, own *connection) error {
 		return fmt.Errorf("list ClickHouse's table functions: %w", err)
 	}
 	h.users.forbidden = forbiddenFunctions(functions)
+	if err := detachSystemTables(own); err != nil {
+		return err
+	}
 	readOnly, err := own.names("SELECT is_read_only FROM system.disks WHERE name = '" + liveDisk + "'")
 	if err != nil || !slices.Equal(readOnly, []string{"1"}) {
 		return fmt.Errorf("ClickHouse does not take its folder for read-only: %v %v", readOnly, err)
@@ -95,6 +98,23 @@ func (h *handler) follow(ctx context.Context, s spec, own *connection) error {
 		f.run(ctx)
 		own.close()
 	})
+	return nil
+}
+
+// detachSystemTables leaves the listed ones.
+func detachSystemTables(own *connection) error {
+	tables, err := own.names("SELECT name FROM system.tables WHERE database = 'system'")
+	if err != nil {
+		return fmt.Errorf("list ClickHouse's own tables: %w", err)
+	}
+	for _, name := range tables {
+		if systemTables[name] {
+			continue
+		}
+		if _, _, err := own.exec("DETACH TABLE system."+quotedName(name), "Null", nil); err != nil {
+			return fmt.Errorf("keep users from ClickHouse's own tables: %w", err)
+		}
+	}
 	return nil
 }
 

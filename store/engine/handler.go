@@ -37,6 +37,7 @@ type readerHouse struct {
 	maxColumn int             // bytes of a column in one block of format Native
 	tables    *follower
 	closed    string // why every statement is refused; "": none is
+	unchecked bool   // neither the text nor the rights of a statement are looked at
 }
 
 // access is what a listener grants.

@@ -19,17 +19,16 @@ const (
 // machine.
 var adminTables = []string{"imports"}
 
-// systemTables are the tables of ClickHouse's own that users may read: those that
-// clients need to list tables, columns and functions, and those that documents
-// of NFStats ask. A new version's tables are not among them by themselves, and
-// neither are tables that start programs (models) or show statements of others
-// (processes, which admins read).
-var systemTables = []string{
-	"aggregate_function_combinators", "build_options", "collations", "columns", "contributors", "current_roles",
-	"data_skipping_indices", "data_type_families", "databases", "dictionaries", "disks", "enabled_roles", "formats",
-	"functions", "keywords", "licenses", "numbers", "numbers_mt", "one", "parts", "parts_columns", "primes", "settings",
-	"storage_policies", "table_engines", "table_functions", "tables", "time_zones", "zeros", "zeros_mt",
-}
+// systemTables are the tables of ClickHouse's own that the reader has: those that
+// clients need to list tables, columns and functions, those that documents of
+// NFStats ask, and processes, by which ClickHouse cancels statements. The reader
+// detaches all others, since libchdb lets everybody read them, whatever is
+// granted: some start programs (models) or show what is none of a user's business.
+var systemTables = setOf(strings.Fields(`
+	aggregate_function_combinators build_options collations columns contributors current_roles data_skipping_indices
+	data_type_families databases dictionaries disks enabled_roles formats functions keywords licenses numbers numbers_mt
+	one parts parts_columns primes processes settings storage_policies table_engines table_functions tables time_zones
+	zeros zeros_mt`))
 
 // A userRole is a name with what it may do.
 type userRole struct {
@@ -45,11 +44,7 @@ func userRoles(database string) []userRole {
 	name := quotedName(database)
 	admin := []string{"GRANT SHOW ON *.*", "GRANT SELECT, dictGet ON " + name + ".*", "GRANT SELECT ON INFORMATION_SCHEMA.*",
 		"GRANT SELECT ON information_schema.*"}
-	for _, table := range systemTables {
-		admin = append(admin, "GRANT SELECT ON system."+table)
-	}
 	viewer := slices.Clone(admin)
-	admin = append(admin, "GRANT SELECT ON system.processes") // statements of users, which may be secret
 	for _, table := range adminTables {
 		viewer = append(viewer, "REVOKE SELECT ON "+name+"."+table)
 	}

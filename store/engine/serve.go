@@ -128,7 +128,7 @@ func (c *connection) names(sql string) ([]string, error) {
 // the read-only address.
 func (h *handler) serveUsers(ctx context.Context, s spec, confined string, socket net.Listener, servers map[*http.Server]net.Listener) error {
 	h.users = &readerHouse{database: s.Database, ceilings: readOnlyCeilings(s.MaxMemory, runtime.NumCPU()),
-		maxColumn: int(min(max(s.MaxMemory/64, 8<<20), 64<<20))}
+		maxColumn: int(min(max(s.MaxMemory/64, 8<<20), 64<<20)), unchecked: s.Unchecked}
 	debug.SetMemoryLimit(s.MaxMemory / 4) // answers on their way are garbage soon
 	servers[newServer(h.box(), ownIdle)] = socket
 	if s.Listens {

@@ -21,6 +21,7 @@ type spec struct {
 	Listens      bool     // the second inherited listener is the read-only address
 	AllowedHosts []string // names under which it answers
 	MaxMemory    int64    // bytes, of the whole process
+	Unchecked    bool     // see Supervisor
 }
 
 const specVariable = "NFSTATS_ENGINE_SPEC"
@@ -42,7 +43,7 @@ func (s *Supervisor) describeWriter() (spec, error) {
 // configuration, where the reader cannot change it.
 func (s *Supervisor) describeReader() (spec, error) {
 	sp := spec{Role: reader, Path: s.scratchDir(), Data: s.clickhouseDir(), Library: s.library, Database: s.config.Database,
-		Listens: s.config.Listen != "", AllowedHosts: s.config.AllowedHosts, MaxMemory: readerMemory(s.config.MaxMemory)}
+		Listens: s.config.Listen != "", AllowedHosts: s.config.AllowedHosts, MaxMemory: readerMemory(s.config.MaxMemory), Unchecked: s.unchecked}
 	if err := os.RemoveAll(sp.Path); err != nil {
 		return sp, fmt.Errorf("empty the scratch folder: %w", err)
 	}

@@ -35,6 +35,8 @@ type Supervisor struct {
 	lock   *os.File
 	writer *process
 	reader *process // nil: none
+
+	unchecked bool // of the reader's walls leave only the kernel's, to test them
 }
 
 // New makes a supervisor and finds the library.

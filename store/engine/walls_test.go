@@ -4,6 +4,7 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,8 +29,12 @@ type prison struct {
 
 func newPrison(t *testing.T) *prison {
 	t.Helper()
-	p := &prison{dir: t.TempDir(), reached: make(chan string, 100)}
-	p.Supervisor = start(t, p.dir)
+	return newPrisonOf(t, start(t, t.TempDir()))
+}
+
+func newPrisonOf(t *testing.T, s *Supervisor) *prison {
+	t.Helper()
+	p := &prison{Supervisor: s, dir: s.config.DataDir, reached: make(chan string, 100)}
 	execute(t, client(t, p.Supervisor), "CREATE DATABASE nf", "CREATE TABLE nf.t (a UInt32) ENGINE = MergeTree ORDER BY a", "INSERT INTO nf.t VALUES (1)")
 	p.secret = filepath.Join(p.dir, "secret.txt")
 	if err := os.WriteFile(p.secret, []byte("TOPSECRET"), 0o644); err != nil {
@@ -54,6 +59,47 @@ func newPrison(t *testing.T) *prison {
 	seen(t, p.Supervisor, "SELECT count() FROM nf.t", "1")
 	p.files = p.listFiles(t)
 	return p
+}
+
+// hashOf returns the hashes of all files below a folder, and what its links name.
+func hashOf(t *testing.T, root string) map[string]string {
+	t.Helper()
+	hashes := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.Type()&fs.ModeSymlink != 0:
+			hashes[path], err = os.Readlink(path)
+		case d.Type().IsRegular():
+			var text []byte
+			if text, err = os.ReadFile(path); err == nil {
+				hashes[path] = fmt.Sprintf("%x", sha256.Sum256(text))
+			}
+		default:
+			hashes[path] = d.Type().String()
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hashes
+}
+
+// differences returns the names whose hash is another one.
+func differences(before, after map[string]string) (names []string) {
+	for name, hash := range after {
+		if before[name] != hash {
+			names = append(names, name)
+		}
+	}
+	for name := range before {
+		if _, there := after[name]; !there {
+			names = append(names, name+" is gone")
+		}
+	}
+	return names
 }
 
 func (p *prison) listFiles(t *testing.T) (files []string) {
