@@ -6,7 +6,7 @@ LDFLAGS   = -s -w -X main.version=$(VERSION)
 PARTS     = $(wildcard cmd collector configs decoder httpui snmp store)
 GOFILES   = $(shell find $(PARTS) -name node_modules -prune -o -type f \( -name '*.go' -o -path '*/static/*' -o -name '*.sql' -o -name '*.yaml' -o -name 'openapi.json' -o -name '*.gz' \) ! -name '*_test.go' -print) go.mod go.sum
 
-.PHONY: build engine run test test-tools web-tools test-go test-race test-faults test-web fuzz lint bench bench-ui clean
+.PHONY: build engine run test test-tools web-tools test-go test-race test-faults test-web fuzz fuzz-walls lint bench bench-ui clean
 
 build: bin/nfstats
 
@@ -72,6 +72,12 @@ fuzz:
 			rm $$log; \
 		done; \
 	done
+
+# Statements that try to get out of the process for users' SQL, for WALLS.
+WALLS    ?= 1h
+
+fuzz-walls: engine
+	NFSTATS_WALLS=$(WALLS) $(GO) test ./store/engine -run '^TestStatementsThatTryToGetOut$$' -v -count=1 -timeout 0
 
 lint:
 	@unformatted=$$(gofmt -l $(PARTS) | grep -v node_modules); \

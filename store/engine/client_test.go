@@ -97,7 +97,7 @@ func TestQueryEndsWhenItsClientGoes(t *testing.T) {
 		return box(t, s, "SELECT count() FROM system.processes WHERE query LIKE 'SELECT count() FROM numbers(30000000000%'")
 	}
 	ctx, leave := context.WithCancel(t.Context())
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.config.Listen+"/",
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.config.Listen+"/?log_comment=hidden",
 		strings.NewReader("SELECT count() FROM numbers(30000000000000) WHERE NOT ignore(sipHash64(number))"))
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -43,6 +44,7 @@ type process struct {
 	hangPatience time.Duration // with a process that has been ready and answers no more
 	maxResident  int64         // bytes of its own that it may hold before it is killed; 0: any
 
+	pid   atomic.Int64 // of the one that runs
 	mu    sync.Mutex
 	state State
 	first chan struct{} // closed when it is ready for the first time

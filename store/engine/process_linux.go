@@ -61,6 +61,7 @@ func (p *process) runOnce(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start the engine: %w", err)
 	}
+	p.pid.Store(int64(cmd.Process.Pid))
 	if _, err := io.WriteString(key, p.key+"\n"); err != nil {
 		p.logger.Warn("give the engine its key", zap.Error(err)) // it has died: Wait tells how
 	}

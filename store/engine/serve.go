@@ -22,10 +22,19 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
+
+	"github.com/nfstats/nfstats/httpui/connlimit"
 )
 
 // confinedVariable tells the process, executed anew, how its confinement went.
 const confinedVariable = "NFSTATS_ENGINE_CONFINED"
+
+// Connections that the read-only address has at one time, and those of one client
+// address: the others leave ClickHouse file descriptors.
+const (
+	readOnlyConnections = 256
+	readOnlyAddress     = 64
+)
 
 // readerNiceness is added to the reader's, of nice(1).
 const readerNiceness = 5
@@ -136,7 +145,10 @@ func (h *handler) serveUsers(ctx context.Context, s spec, confined string, socke
 		if err != nil {
 			return err
 		}
-		servers[newServer(h.readOnly(newDoorkeeper(s.AllowedHosts)), readOnlyIdle)] = limitConnections(users, readOnlyConnections)
+		server := newServer(h.readOnly(newDoorkeeper(s.AllowedHosts)), readOnlyIdle)
+		limited := connlimit.Listen(users, connlimit.Places(readOnlyConnections), readOnlyAddress)
+		limited.Watch(server)
+		servers[server] = limited
 	}
 	if confined != "yes" {
 		// Without the wall this process would merge parts that the other one holds.

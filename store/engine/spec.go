@@ -55,6 +55,8 @@ func (s *Supervisor) describeReader() (spec, error) {
 	run := runDir(s.config.DataDir)
 	sp.Config, sp.Users = filepath.Join(run, "reader.xml"), filepath.Join(run, "reader-users.xml")
 	config := sp.serverConfig()
+	// ClickHouse ends a statement well before the supervisor ends the reader.
+	config.MaxServerMemoryUsage = sp.MaxMemory / 4 * 3
 	config.Storage = &storageConfig{Type: "local", Path: sp.Data + "/", Policy: liveDisk}
 	// With a check period ClickHouse tries at the start whether a disk can be
 	// written. Where the kernel refuses, all of its tables are read-only.
