@@ -56,7 +56,7 @@ func openLogFile(path string) (*logFile, error) {
 }
 
 func (l *logFile) reopen() error {
-	file, err := os.OpenFile(l.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+	file, err := os.OpenFile(l.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("key log.output: %w", err)
 	}

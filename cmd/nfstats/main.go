@@ -14,6 +14,7 @@ import (
 )
 
 func main() {
+	syscall.Umask(privateMask)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	if err := newRootCommand().ExecuteContext(ctx); err != nil {

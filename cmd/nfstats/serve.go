@@ -64,6 +64,9 @@ func newServeCommand(file *string) *cobra.Command {
 // serve runs the daemon until ctx ends. What is started first is stopped last:
 // the engine outlives the collector, which outlives its sockets.
 func serve(ctx context.Context, cfg *configs.Config, logger *zap.Logger, level zap.AtomicLevel) error {
+	if err := closeToOthers(cfg.DataDir, logger); err != nil {
+		return err
+	}
 	storeConfig := serverConfig(cfg)
 	var supervisor *engine.Supervisor
 	if cfg.Store.ClickHouse == "" {
@@ -169,7 +172,7 @@ func collectorConfig(cfg *configs.Config, name string) collector.Config {
 	return collector.Config{
 		Listen: cfg.Collector.Listen, Name: name, Allow: configs.Prefixes(cfg.Collector.Allow),
 		ReceiveBuffer: int(cfg.Collector.ReceiveBuffer), Sockets: cfg.Collector.Sockets,
-		RatesFile: filepath.Join(cfg.DataDir, "sampling-rates.json"),
+		RatesFile: filepath.Join(cfg.DataDir, ratesFile),
 		Journal:   journalConfig(cfg),
 		Decoder:   decoderConfig(cfg.Decoder),
 	}

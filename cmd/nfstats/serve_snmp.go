@@ -30,7 +30,7 @@ func newSNMP(cfg *configs.Config, flows *store.Store, c *collector.Collector, re
 func snmpConfig(cfg *configs.Config) snmp.Config {
 	s := cfg.SNMP
 	config := snmp.Config{Interval: s.Interval, DiscoveryInterval: s.DiscoveryInterval, Timeout: s.Timeout, Retries: s.Retries, Concurrency: s.Concurrency,
-		File: filepath.Join(cfg.DataDir, "snmp-devices.json")}
+		File: filepath.Join(cfg.DataDir, snmpFile)}
 	for _, d := range s.Devices {
 		c, _ := s.Credential(d.Credential) // Validate has found it
 		credential := snmp.Credential{Version: "2c", Community: c.Community}
