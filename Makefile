@@ -6,7 +6,7 @@ LDFLAGS   = -s -w -X main.version=$(VERSION)
 PARTS     = $(wildcard cmd collector configs decoder httpui snmp store)
 GOFILES   = $(shell find $(PARTS) -name node_modules -prune -o -type f \( -name '*.go' -o -path '*/static/*' -o -name '*.sql' -o -name '*.yaml' -o -name 'openapi.json' -o -name '*.gz' \) ! -name '*_test.go' -print) go.mod go.sum
 
-.PHONY: build engine run test test-tools web-tools test-go test-race test-faults test-web fuzz fuzz-walls lint bench bench-ui clean
+.PHONY: build engine run test test-tools web-tools test-go test-race test-faults test-web fuzz fuzz-walls lint vulncheck bench bench-ui clean
 
 build: bin/nfstats
 
@@ -85,6 +85,13 @@ lint:
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	GOOS=freebsd $(GO) vet ./cmd/... ./collector/... ./store/...
+
+# Known vulnerabilities that our code reaches, by a database of them: the Go
+# team's, or one in a folder (VULNDB=file:///srv/vulndb).
+VULNDB ?= https://vuln.go.dev
+
+vulncheck:
+	$(GO) tool govulncheck -db $(VULNDB) ./...
 
 # Ratios of one run. FLOWS is the size of the day that the views are asked about
 # (100000000 takes 10 GB of disk and an hour).
