@@ -17,7 +17,7 @@ bin/nfstats: $(GOFILES)
 engine: bin/libchdb.so
 
 bin/libchdb.so: store/engine/package-lock.json
-	cd store/engine && npm ci --no-audit --no-fund
+	cd store/engine && npm ci --ignore-scripts --no-audit --no-fund
 	mkdir -p bin
 	ln -f store/engine/node_modules/@chdb/lib-linux-*/libchdb.so $@ || cp -f store/engine/node_modules/@chdb/lib-linux-*/libchdb.so $@
 	touch $@
@@ -35,7 +35,7 @@ test-tools:
 web-tools: httpui/web/node_modules/.package-lock.json
 
 httpui/web/node_modules/.package-lock.json: httpui/web/package-lock.json
-	cd httpui/web && npm ci --no-audit --no-fund
+	cd httpui/web && npm ci --ignore-scripts --no-audit --no-fund
 
 test-go: build engine web-tools
 	$(GO) test -timeout 20m ./...
