@@ -189,7 +189,8 @@ func (d *daemon) engineOf() int {
 		after := string(text[strings.LastIndexByte(string(text), ')')+1:])
 		fmt.Sscan(string(text), &pid)
 		fmt.Sscan(after, &state, &parent)
-		if parent == d.cmd.Process.Pid && state != "Z" {
+		command, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
+		if parent == d.cmd.Process.Pid && state != "Z" && strings.Contains(string(command), "\x00engine\x00") {
 			return pid
 		}
 	}

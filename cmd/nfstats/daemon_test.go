@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nfstats/nfstats/store/engine"
 )
 
 // The tests of this file's package run the built program from outside, as an
@@ -231,10 +233,24 @@ func (d *daemon) get(url string) (string, error) {
 	return string(body), nil
 }
 
-// query asks the read-only listener, which users use, and returns rows as
-// objects.
+// query asks ClickHouse and returns rows as objects: the engine of the data folder,
+// which has rows as soon as they are stored, or, where there is none, the read-only
+// address, which shows them a moment later.
 func (d *daemon) query(sql string) ([]map[string]any, error) {
-	response, err := http.Post(d.sql+"/?database=nfstats&default_format=JSONEachRow&output_format_json_quote_64bit_integers=0", "text/plain", strings.NewReader(sql))
+	const parameters = "/?database=nfstats&default_format=JSONEachRow&output_format_json_quote_64bit_integers=0"
+	client, base := http.DefaultClient, d.sql
+	dial, key, err := engine.Attach(context.Background(), d.dir)
+	if err == nil {
+		client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true,
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }}}
+		base = "http://engine"
+	}
+	request, err := http.NewRequest(http.MethodPost, base+parameters, strings.NewReader(sql))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("X-ClickHouse-Key", key)
+	response, err := client.Do(request)
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,7 @@ func startService(t *testing.T, settings string, env ...string) *service {
 		t.Fatal(err)
 	}
 	s := &service{daemon: newDaemon(t), folder: t.TempDir()}
+	s.dir = filepath.Join(s.folder, "lib", "nfstats")
 	for _, name := range []string{"lib", "log", "srv"} {
 		if err := os.Mkdir(filepath.Join(s.folder, name), 0o755); err != nil {
 			t.Fatal(err)
