@@ -21,6 +21,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/nfstats/nfstats/decoder/netflow"
+	"github.com/nfstats/nfstats/httpui/connlimit"
 	"github.com/nfstats/nfstats/snmp"
 	"github.com/nfstats/nfstats/store"
 	"github.com/nfstats/nfstats/store/archives"
@@ -90,7 +91,7 @@ type Server struct {
 	started    time.Time
 	handler    http.Handler
 	patterns   []string // of the routes
-	listener   net.Listener
+	listener   *connlimit.Listener
 	tls        *tls.Config // nil: plain HTTP
 
 	complained atomic.Int64 // Unix seconds: the last time that the status could not tell what is stored
@@ -235,20 +236,13 @@ func (s *Server) Listen(ctx context.Context) error {
 	} else if err != nil {
 		return fmt.Errorf("serve the web UI on %s: %w", s.config.Listen, err)
 	}
-	s.listener = l
+	s.listener = limitConnections(l, s.deps.Registry)
 	return nil
 }
 
 // Run serves until ctx ends.
 func (s *Server) Run(ctx context.Context) error {
-	server := &http.Server{
-		Handler:           s.handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      5 * time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          zap.NewStdLog(s.deps.Logger),
-	}
+	server := s.newHTTPServer()
 	served := make(chan error, 1)
 	go func() {
 		if s.tls != nil {

@@ -81,6 +81,9 @@ type daemon struct {
 	sql  string // base URL of the read-only ClickHouse
 	env  []string
 	cmd  *exec.Cmd
+
+	limited string // shell commands that limit it, such as ulimit -n 300; "": none
+
 	log  *lockedBuffer
 	done chan struct{}
 }
@@ -157,6 +160,9 @@ func (d *daemon) run(args ...string) {
 	d.t.Helper()
 	cmd, log, done := d.command(args...), &lockedBuffer{}, make(chan struct{})
 	cmd.Stderr, cmd.Stdout = log, log
+	if d.limited != "" {
+		underLimits(cmd, d.limited)
+	}
 	if err := cmd.Start(); err != nil {
 		d.t.Fatal(err)
 	}
