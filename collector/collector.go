@@ -217,7 +217,7 @@ func (c *Collector) allowed(burst []journal.Datagram) []journal.Datagram {
 	for _, d := range burst {
 		if slices.ContainsFunc(c.config.Allow, func(p netip.Prefix) bool { return p.Contains(d.Source.Addr()) }) {
 			kept = append(kept, d)
-		} else if leftOut, ok := c.refused.due(errorKind{exporter: d.Source.Addr()}); ok {
+		} else if leftOut, ok := c.refused.Due(errorKind{exporter: d.Source.Addr()}); ok {
 			c.logger.Warn("datagrams of an exporter that collector.allow does not name are dropped", zap.Stringer("exporter", d.Source.Addr()), zap.Int("left_out", leftOut))
 		}
 	}

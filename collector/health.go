@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/nfstats/nfstats/collector/journal"
+	"github.com/nfstats/nfstats/collector/loglimit"
 	"github.com/nfstats/nfstats/store"
 )
 
@@ -148,7 +149,7 @@ func (c *Collector) watchStoring(ctx context.Context) {
 		case now := <-ticker.C:
 			b := c.Backlog()
 			switch {
-			case b.Reason != "" && now.Sub(logged) >= logInterval:
+			case b.Reason != "" && now.Sub(logged) >= loglimit.Interval:
 				c.logger.Error("flows cannot be stored now; they wait in the journal and are tried again", zap.String("reason", b.Reason), zap.Uint64("datagrams", b.Datagrams),
 					zap.Uint64("bytes", b.Bytes), zap.Int64("limit_bytes", b.LimitBytes), zap.Time("oldest", b.Oldest))
 				logged, told = now, true
