@@ -43,6 +43,7 @@ type Access struct {
 	Users         []User
 	Tokens        []Token
 	SessionsFile  string // "": sessions end with the daemon
+	DevicesFile   string // of known devices; "": they are forgotten with it
 	MetricsPublic bool   // /metrics and the reasons of /readyz need no login from elsewhere than loopback
 }
 
@@ -58,13 +59,16 @@ type gate struct {
 	tokens   []Token
 	unknown  []byte // hash that the passwords of unknown names are compared with
 	sessions *sessions
+	devices  *knownDevices
 	attempts *attempts
-	hashing  chan struct{} // bounds the comparisons at one time: each takes a CPU for a tenth of a second
-	metrics  bool          // public
+	metrics  bool // public
+
+	strangers, trusted *lane // where passwords are compared
 }
 
 func newGate(a Access) (*gate, error) {
-	g := &gate{users: map[string]User{}, tokens: a.Tokens, attempts: newAttempts(), hashing: make(chan struct{}, 2), metrics: a.MetricsPublic}
+	g := &gate{users: map[string]User{}, tokens: a.Tokens, metrics: a.MetricsPublic,
+		strangers: newLane(), trusted: newLane()}
 	cost := bcrypt.MinCost
 	for _, u := range a.Users {
 		c, err := bcrypt.Cost([]byte(u.PasswordBcrypt))
@@ -80,8 +84,12 @@ func newGate(a Access) (*gate, error) {
 			return nil, fmt.Errorf("prepare the login: %w", err)
 		}
 	}
+	g.attempts = newAttempts(g.users)
 	var err error
-	g.sessions, err = openSessions(a.SessionsFile)
+	if g.sessions, err = openSessions(a.SessionsFile); err != nil {
+		return nil, err
+	}
+	g.devices, err = openKnownDevices(a.DevicesFile)
 	return g, err
 }
 
@@ -166,14 +174,41 @@ func (s *Server) guarded(mux *http.ServeMux) http.Handler {
 }
 
 // measures reports that a request may read /metrics and why the daemon is not
-// ready. What a proxy passes on does not come from loopback, whatever its
-// connection says.
+// ready.
 func (s *Server) measures(r *http.Request) bool {
 	if s.gate.metrics || s.gate.identify(r).Role != "" {
 		return true
 	}
-	passedOn := r.Header.Get("X-Forwarded-For") + r.Header.Get("Forwarded") + r.Header.Get("X-Real-Ip") + r.Header.Get("Via")
-	return passedOn == "" && clientOf(r).IsLoopback()
+	return !passedOn(r) && clientOf(r).IsLoopback()
+}
+
+// passedOn reports that a request comes from a proxy: then it does not come from
+// this machine, whatever its connection says.
+func passedOn(r *http.Request) bool {
+	for _, name := range []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via"} {
+		if r.Header.Get(name) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// client is where a login comes from.
+type client struct {
+	address netip.Addr
+	here    bool // this machine
+}
+
+// loginFrom tells where a login comes from. A connection of the machine to itself
+// has one address at both ends.
+func loginFrom(r *http.Request) client {
+	from := client{address: clientOf(r)}
+	own := from.address.IsLoopback()
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
+		own = own || local.AddrPort().Addr().Unmap() == from.address
+	}
+	from.here = own && !passedOn(r)
+	return from
 }
 
 // clientOf returns the address that a request came from.

@@ -59,7 +59,7 @@ func guardedServer(t *testing.T, change func(*Config)) *Server {
 func logIn(t *testing.T, s *Server, name, password string) *http.Cookie {
 	t.Helper()
 	code, answer, cookies := post(s, "/api/v1/login", fmt.Sprintf(`{"name":%q,"password":%q}`, name, password))
-	if code != http.StatusOK || len(cookies) != 1 {
+	if code != http.StatusOK || len(cookies) != 2 { // of the session and of the device
 		t.Fatalf("login of %s: %d %s", name, code, answer)
 	}
 	return cookies[0]
@@ -225,36 +225,6 @@ func TestFailedLogins(t *testing.T) {
 	}
 }
 
-func TestAttemptsAreCountedByAddressAndName(t *testing.T) {
-	a, now := newAttempts(), time.Unix(1_800_000_000, 0)
-	a.now = func() time.Time { return now }
-	address := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}) }
-	for i := range attemptsPerName {
-		if wait := a.begin(address(i), "ada"); wait != 0 {
-			t.Fatalf("attempt %d has to wait %s", i, wait)
-		}
-	}
-	if a.begin(address(200), "ada") != attemptsPeriod {
-		t.Error("a name may be guessed without end from many addresses")
-	}
-	for i := range attemptsPerAddress {
-		a.begin(netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", i+1)), "x")
-	}
-	if a.begin(netip.MustParseAddr("2001:db8::ffff"), "y") == 0 {
-		t.Error("addresses of one /64 are told apart")
-	}
-	now = now.Add(attemptsPeriod)
-	if a.begin(address(200), "ada") != 0 {
-		t.Error("the wait does not end")
-	}
-	for i := range 2 * maxAttempts {
-		a.begin(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), fmt.Sprint(i))
-	}
-	if len(a.counts) > maxAttempts+1 {
-		t.Errorf("%d are remembered", len(a.counts))
-	}
-}
-
 // writeCertificate makes a certificate of a name.
 func writeCertificate(t *testing.T, dir, name string) {
 	t.Helper()
@@ -304,7 +274,8 @@ func TestTLSAndANewCertificate(t *testing.T) {
 	if name != "first.example" || response.ProtoMajor != 2 || response.Header.Get("Strict-Transport-Security") == "" {
 		t.Errorf("%s %s %v", name, response.Proto, response.Header)
 	}
-	if c := response.Cookies(); len(c) != 1 || !c[0].Secure || c[0].Name != "__Host-nfstats" {
+	if c := response.Cookies(); len(c) != 2 || !c[0].Secure || c[0].Name != "__Host-nfstats" ||
+		!c[1].Secure || !strings.HasPrefix(c[1].Name, "__Host-nfstats-device-") {
 		t.Errorf("%v", c)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "cert.pem"), []byte("half"), 0o600); err != nil {

@@ -1,13 +1,16 @@
 package httpui
 
 import (
+	"log"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/nfstats/nfstats/collector/loglimit"
 	"github.com/nfstats/nfstats/httpui/connlimit"
 )
 
@@ -56,8 +59,31 @@ func (s *Server) newHTTPServer() *http.Server {
 		ReadTimeout:       readPatience,
 		WriteTimeout:      writePatience,
 		IdleTimeout:       idlePatience,
-		ErrorLog:          zap.NewStdLog(s.deps.Logger),
+		ErrorLog:          log.New(newErrorWriter(s.deps.Logger), "", 0),
 	}
 	s.listener.Watch(server)
 	return server
+}
+
+// errorWriter logs what net/http complains about, most of which clients cause: a
+// line a minute of a kind.
+type errorWriter struct {
+	*loglimit.Limiter[string]
+	logger *zap.Logger
+}
+
+func newErrorWriter(logger *zap.Logger) *errorWriter {
+	return &errorWriter{logger: logger, Limiter: loglimit.New[string](func(leftOut int) {
+		logger.Warn("too many kinds of errors of connections to name all of them", zap.Int("left_out", leftOut))
+	})}
+}
+
+// Write logs a line. What is the same up to the client's address is of one kind.
+func (e *errorWriter) Write(line []byte) (int, error) {
+	text := strings.TrimSpace(string(line))
+	kind, _, _ := strings.Cut(text, " from ")
+	if leftOut, ok := e.Due(kind); ok {
+		e.logger.Warn(text, zap.Int("left_out", leftOut))
+	}
+	return len(line), nil
 }

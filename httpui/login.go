@@ -3,6 +3,7 @@ package httpui
 import (
 	"math"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -40,41 +41,90 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, http.StatusUnauthorized, wrongLogin)
 		return
 	}
-	client := clientOf(r)
-	if wait := s.gate.attempts.begin(client, input.Name); wait > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-		s.fail(w, r, http.StatusTooManyRequests, "Too many logins failed. Wait "+strconv.Itoa(int(math.Ceil(wait.Minutes())))+" minutes.")
+	from := loginFrom(r)
+	device, deviceID := s.gate.devices.find(r, input.Name)
+	lane := s.gate.strangers
+	if device != "" || from.here {
+		lane = s.gate.trusted
+	}
+	if !lane.enter() {
+		s.busy(w, r)
 		return
 	}
-	user, ok := s.gate.check(r, input.Name, input.Password)
+	defer lane.leave()
+	limits := limitsOf(from, input.Name, device)
+	if wait := s.gate.attempts.begin(limits); wait > 0 {
+		s.metrics.logins.WithLabelValues("limited").Inc()
+		s.tryLater(w, r, http.StatusTooManyRequests, wait, "Too many logins failed. Wait "+
+			strconv.Itoa(int(math.Ceil(wait.Minutes())))+" minutes, or log in on the machine itself.")
+		return
+	}
+	var user User
+	ok := false
+	if !lane.compare(r.Context(), func() { user, ok = s.gate.check(input.Name, input.Password) }) {
+		s.gate.attempts.succeeded(limits) // nothing was guessed
+		s.busy(w, r)
+		return
+	}
 	if !ok {
-		s.deps.Logger.Warn("a login failed", zap.String("user", input.Name), zap.Stringer("from", client), zap.String("request_id", requestID(r)))
+		s.loginFailed(r, input.Name, from.address)
 		s.fail(w, r, http.StatusUnauthorized, wrongLogin)
 		return
 	}
-	s.gate.attempts.succeeded(client, input.Name)
+	s.gate.attempts.succeeded(limits)
+	s.loggedIn(w, r, user, deviceID)
+}
+
+// tryLater refuses a login for a time.
+func (s *Server) tryLater(w http.ResponseWriter, r *http.Request, code int, wait time.Duration, why string) {
+	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	s.fail(w, r, code, why)
+}
+
+// busy refuses a login while too many others wait.
+func (s *Server) busy(w http.ResponseWriter, r *http.Request) {
+	s.metrics.logins.WithLabelValues("busy").Inc()
+	s.tryLater(w, r, http.StatusServiceUnavailable, time.Second, "Too many logins at once. Try again.")
+}
+
+// loginFailed counts a failed login and logs it, unless there are too many to log.
+func (s *Server) loginFailed(r *http.Request, name string, from netip.Addr) {
+	s.metrics.logins.WithLabelValues("failed").Inc()
+	if leftOut, ok := s.failures.Due(failure{from, name}); ok {
+		s.deps.Logger.Warn("a login failed", zap.String("user", name), zap.Stringer("from", from),
+			zap.String("request_id", requestID(r)), zap.Int("left_out", leftOut))
+	}
+}
+
+// loggedIn answers a right login with a session, and knows the device from now on.
+func (s *Server) loggedIn(w http.ResponseWriter, r *http.Request, user User, deviceID string) {
+	s.metrics.logins.WithLabelValues("ok").Inc()
 	s.endSession(r)
 	id, expires, err := s.gate.sessions.start(user)
 	if err != nil { // it holds until the daemon stops
 		s.deps.Logger.Warn("sessions will not survive a restart", zap.Error(err))
 	}
 	setCookie(w, r, id, expires)
-	s.deps.Logger.Info("logged in", zap.String("user", user.Name), zap.Stringer("from", client))
+	if deviceID, err = s.gate.devices.remember(user.Name, deviceID); err != nil {
+		s.deps.Logger.Warn("known devices will be forgotten at a restart", zap.Error(err))
+	}
+	setDeviceCookie(w, r, user.Name, deviceID)
+	s.deps.Logger.Info("logged in", zap.String("user", user.Name), zap.Stringer("from", clientOf(r)))
 	s.sendJSON(w, r, http.StatusOK, sessionAnswer{identity: identity{Name: user.Name, Role: user.Role}, LoginRequired: true})
 }
 
 // wrongLogin does not tell whether the name exists.
 const wrongLogin = "Name or password is wrong."
 
+// failure is a kind of failed login, of which a line a minute is logged.
+type failure struct {
+	from netip.Addr
+	name string
+}
+
 // check compares a password. Names that nobody has take as long as others.
-func (g *gate) check(r *http.Request, name, password string) (User, bool) {
+func (g *gate) check(name, password string) (User, bool) {
 	if len(g.users) == 0 {
-		return User{}, false
-	}
-	select {
-	case g.hashing <- struct{}{}:
-		defer func() { <-g.hashing }()
-	case <-r.Context().Done():
 		return User{}, false
 	}
 	user, known := g.users[name]

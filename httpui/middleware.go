@@ -17,6 +17,7 @@ type metrics struct {
 	requests *prometheus.CounterVec   // by route and status code
 	seconds  *prometheus.HistogramVec // by route
 	panics   prometheus.Counter
+	logins   *prometheus.CounterVec // by result
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
@@ -27,8 +28,13 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			Help: "Time until a request was answered.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 9)}, []string{"route"}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{Name: "nfstats_http_panics_total",
 			Help: "Requests that met a defect of nfstats; the log has the stack."}),
+		logins: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "nfstats_http_logins_total",
+			Help: "Logins: ok, failed, limited (too many failed before) or busy (too many at once)."}, []string{"result"}),
 	}
-	registry.MustRegister(m.requests, m.seconds, m.panics)
+	for _, result := range []string{"ok", "failed", "limited", "busy"} {
+		m.logins.WithLabelValues(result)
+	}
+	registry.MustRegister(m.requests, m.seconds, m.panics, m.logins)
 	return m
 }
 

@@ -139,7 +139,7 @@ func TestLoginsFromOutside(t *testing.T) {
 	address := served(t, guardedServer(t, nil))
 	const right = `{"name":"vera","password":"viewer's words"}`
 	response, text := asked(t, "POST", address+"/api/v1/login", right)
-	if response.StatusCode != 200 || len(response.Cookies()) != 1 {
+	if response.StatusCode != 200 || len(response.Cookies()) != 2 {
 		t.Fatalf("%d %s", response.StatusCode, text)
 	}
 	cookie := []string{"Cookie", response.Cookies()[0].String()}

@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
 
+	"github.com/nfstats/nfstats/collector/loglimit"
 	"github.com/nfstats/nfstats/decoder/netflow"
 	"github.com/nfstats/nfstats/httpui/connlimit"
 	"github.com/nfstats/nfstats/snmp"
@@ -94,7 +95,8 @@ type Server struct {
 	listener   *connlimit.Listener
 	tls        *tls.Config // nil: plain HTTP
 
-	complained atomic.Int64 // Unix seconds: the last time that the status could not tell what is stored
+	failures   *loglimit.Limiter[failure] // logins that failed
+	complained atomic.Int64               // Unix seconds: the last time that the status could not tell what is stored
 }
 
 // shutdownPatience bounds how long running requests may take at a stop.
@@ -123,6 +125,9 @@ func New(config Config, deps Dependencies) (*Server, error) {
 		return nil, err
 	}
 	s.metrics = newMetrics(deps.Registry)
+	s.failures = loglimit.New[failure](func(leftOut int) {
+		deps.Logger.Warn("too many logins fail to name all of them", zap.Int("left_out", leftOut))
+	})
 	s.handler = s.routes(files, page, loginPage)
 	return s, nil
 }

@@ -4,12 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 )
@@ -36,21 +31,8 @@ type sessions struct {
 
 // openSessions reads the sessions of an earlier run.
 func openSessions(file string) (*sessions, error) {
-	s := &sessions{file: file, open: map[string]session{}}
-	if file == "" {
-		return s, nil
-	}
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the sessions: %w", err)
-	}
-	if json.Unmarshal(text, &s.open) != nil || s.open == nil {
-		s.open = map[string]session{} // a damaged file costs a login
-	}
-	return s, nil
+	open, err := readKept[session](file, "sessions")
+	return &sessions{file: file, open: open}, err
 }
 
 func digest(id string) string {
@@ -104,23 +86,7 @@ func (s *sessions) end(id string) error {
 	return s.save()
 }
 
-// save writes the file, readable by the daemon alone, as a whole or not at all.
-func (s *sessions) save() error {
-	if s.file == "" {
-		return nil
-	}
-	text, err := json.Marshal(s.open)
-	if err != nil {
-		return fmt.Errorf("write the sessions: %w", err)
-	}
-	if err := os.WriteFile(s.file+".new", text, 0o600); err != nil {
-		return fmt.Errorf("write the sessions: %w", err)
-	}
-	if err := os.Rename(s.file+".new", s.file); err != nil {
-		return fmt.Errorf("write the sessions: %w", err)
-	}
-	return nil
-}
+func (s *sessions) save() error { return writeKept(s.file, "sessions", s.open) }
 
 // cookieName returns the name of the session's cookie. Under TLS browsers take
 // one called __Host- only from this host itself (RFC 6265bis §4.1.3.2), so that

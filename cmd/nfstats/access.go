@@ -55,7 +55,8 @@ func newPasswordCommand() *cobra.Command {
 
 // accessConfig translates who may do what.
 func accessConfig(cfg *configs.Config) httpui.Access {
-	a := httpui.Access{SessionsFile: filepath.Join(cfg.DataDir, sessionsFile), MetricsPublic: cfg.HTTP.MetricsPublic}
+	a := httpui.Access{SessionsFile: filepath.Join(cfg.DataDir, sessionsFile),
+		DevicesFile: filepath.Join(cfg.DataDir, knownDevicesFile), MetricsPublic: cfg.HTTP.MetricsPublic}
 	for _, u := range cfg.HTTP.Users {
 		a.Users = append(a.Users, httpui.User{Name: u.Name, PasswordBcrypt: u.PasswordBcrypt, Role: httpui.Role(u.Role)})
 	}

@@ -16,13 +16,14 @@ const privateMask = 0o077
 
 // Files in data_dir.
 const (
-	snmpFile     = "snmp-devices.json"
-	sessionsFile = "http-sessions.json"
-	ratesFile    = "sampling-rates.json"
+	snmpFile         = "snmp-devices.json"
+	sessionsFile     = "http-sessions.json"
+	knownDevicesFile = "http-devices.json"
+	ratesFile        = "sampling-rates.json"
 )
 
 // privateEntries are what the daemon keeps in data_dir.
-var privateEntries = []string{"clickhouse", "journal", "run", "nfstats.lock", snmpFile, sessionsFile, ratesFile}
+var privateEntries = []string{"clickhouse", "reader", "journal", "run", "nfstats.lock", snmpFile, sessionsFile, knownDevicesFile, ratesFile}
 
 // closeToOthers takes the rights of group and others from what lies in data_dir,
 // which has them after it was copied without its modes. data_dir itself may hold

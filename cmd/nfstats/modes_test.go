@@ -108,7 +108,7 @@ func restoreCopy(t *testing.T, dir string) {
 			t.Fatal(err)
 		}
 	}
-	files := map[string]string{snmpFile: "[]", sessionsFile: "{}", ratesFile: "[]", "nfstats.lock": "1"}
+	files := map[string]string{snmpFile: "[]", sessionsFile: "{}", knownDevicesFile: "{}", ratesFile: "[]", "nfstats.lock": "1"}
 	for name, text := range files {
 		path := filepath.Join(dir, name)
 		if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chmod(path, 0o666)); err != nil {
