@@ -25,6 +25,9 @@ func newCheckCommand(file *string) *cobra.Command {
 			for _, name := range configs.UnknownVariables(os.Environ()) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "warning: variable %s is no configuration key\n", name)
 			}
+			for _, open := range cfg.Open() {
+				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", open)
+			}
 			if err := checkFiles(cfg); err != nil {
 				return err
 			}

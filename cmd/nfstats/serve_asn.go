@@ -18,13 +18,14 @@ func openNetworks(cfg configs.ASN, logger *zap.Logger) (*ipas.Database, error) {
 	return d, nil
 }
 
-// warnings returns what an operator should look at though the daemon is ready.
-func warnings(c *collector.Collector, networks *ipas.Database) func() []string {
+// warnings returns what an operator should look at though the daemon is ready:
+// last what is open, which does not pass by itself.
+func warnings(c *collector.Collector, networks *ipas.Database, open []string) func() []string {
 	return func() []string {
 		all := c.Warnings()
 		if problem := networks.Problem(); problem != "" {
 			all = append(all, problem)
 		}
-		return all
+		return append(all, open...)
 	}
 }
