@@ -10,10 +10,12 @@ func TestWhatIsOpenIsTold(t *testing.T) {
 		change func(*Config)
 		want   string // keys
 	}{
-		"the default":                  {func(*Config) {}, ""},
-		"pages without login":          {func(c *Config) { c.HTTP.Listen, c.HTTP.Insecure = ":8080", true }, "http.insecure"},
-		"insecure, on loopback":        {func(c *Config) { c.HTTP.Insecure = true }, ""},
-		"insecure, with a login":       {func(c *Config) { c.HTTP.Listen, c.HTTP.Insecure, c.HTTP.Tokens = ":8080", true, make([]HTTPToken, 1) }, ""},
+		"the default":           {func(*Config) {}, ""},
+		"pages without login":   {func(c *Config) { c.HTTP.Listen, c.HTTP.Insecure = ":8080", true }, "http.insecure"},
+		"insecure, on loopback": {func(c *Config) { c.HTTP.Insecure = true }, ""},
+		"insecure, with a login": {func(c *Config) {
+			c.HTTP.Listen, c.HTTP.Insecure, c.HTTP.Tokens = ":8080", true, make([]HTTPToken, 1)
+		}, ""},
 		"SQL on all addresses":         {func(c *Config) { c.Store.Embedded.Listen = ":8123" }, "store.embedded.listen"},
 		"SQL on all, of IPv4":          {func(c *Config) { c.Store.Embedded.Listen = "0.0.0.0:8123" }, "store.embedded.listen"},
 		"SQL on one address":           {func(c *Config) { c.Store.Embedded.Listen = "[2001:db8::1]:8123" }, "store.embedded.listen"},

@@ -41,7 +41,8 @@ func limitConnections(l net.Listener, registry prometheus.Registerer) *connlimit
 			prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels},
 			func() float64 { return float64(value(limited.Counts())) }))
 	}
-	counter(refused, help, prometheus.Labels{"limit": "address"}, func(c connlimit.Counts) uint64 { return c.RefusedAddress })
+	counter(refused, help, prometheus.Labels{"limit": "address"},
+		func(c connlimit.Counts) uint64 { return c.RefusedAddress })
 	counter(refused, help, prometheus.Labels{"limit": "total"}, func(c connlimit.Counts) uint64 { return c.RefusedTotal })
 	counter("nfstats_http_connections_closed_total", "Connections that waited for their clients and were closed "+
 		"to make room for new ones.", nil, func(c connlimit.Counts) uint64 { return c.Closed })

@@ -19,7 +19,8 @@ import (
 
 // loginAs asks for a login from an address, with cookies.
 func loginAs(s *Server, address, name, password string, cookies ...*http.Cookie) *httptest.ResponseRecorder {
-	r := httptest.NewRequest("POST", "/api/v1/login", strings.NewReader(fmt.Sprintf(`{"name":%q,"password":%q}`, name, password)))
+	body := fmt.Sprintf(`{"name":%q,"password":%q}`, name, password)
+	r := httptest.NewRequest("POST", "/api/v1/login", strings.NewReader(body))
 	r.Host, r.RemoteAddr = "localhost", net.JoinHostPort(address, "5")
 	for _, c := range cookies {
 		r.AddCookie(c)
@@ -105,10 +106,11 @@ func TestTheMachineItselfIsTheWayBack(t *testing.T) {
 	guess(t, s, "ada")
 	const right = `{"name":"ada","password":"admin's words"}`
 	address := served(t, s)
-	if response, text := asked(t, "POST", address+"/api/v1/login", right, "X-Forwarded-For", "127.0.0.1"); response.StatusCode != http.StatusTooManyRequests {
+	response, text := asked(t, "POST", address+"/api/v1/login", right, "X-Forwarded-For", "127.0.0.1")
+	if response.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("through a proxy: %d %s", response.StatusCode, text)
 	}
-	if response, text := asked(t, "POST", address+"/api/v1/login", right); response.StatusCode != http.StatusOK {
+	if response, text = asked(t, "POST", address+"/api/v1/login", right); response.StatusCode != http.StatusOK {
 		t.Errorf("on the machine itself: %d %s", response.StatusCode, text)
 	}
 }

@@ -18,10 +18,11 @@ func TestConnectionsOfStrangersStopNothing(t *testing.T) {
 		files, connections, addresses int
 		text                          string
 	}{
-		"idle, of one address":     {300, 400, 1, ""},
-		"slow, of many addresses":  {300, 400, 100, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "},
-		"idle, of many addresses":  {4096, 1000, 250, ""},
-		"slow body of one address": {4096, 1000, 1, "POST /api/v1/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n\r\n{"},
+		"idle, of one address":    {300, 400, 1, ""},
+		"slow, of many addresses": {300, 400, 100, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "},
+		"idle, of many addresses": {4096, 1000, 250, ""},
+		"slow body of one address": {4096, 1000, 1,
+			"POST /api/v1/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n\r\n{"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDaemon(t, "NFSTATS_COLLECTOR_JOURNAL_SEGMENT_SIZE=1MiB")

@@ -13,10 +13,12 @@ func TestWhatIsOpenIsTold(t *testing.T) {
 	named := func(url string) string {
 		return strings.Replace(strings.TrimPrefix(url, "http://"), "127.0.0.1", "LOCALHOST", 1)
 	}
-	d.env = append(d.env, "NFSTATS_HTTP_INSECURE=true", "NFSTATS_HTTP_LISTEN="+named(d.http), "NFSTATS_STORE_EMBEDDED_LISTEN="+named(d.sql))
+	d.env = append(d.env, "NFSTATS_HTTP_INSECURE=true", "NFSTATS_HTTP_LISTEN="+named(d.http),
+		"NFSTATS_STORE_EMBEDDED_LISTEN="+named(d.sql))
 	told := func(where, text string) {
 		t.Helper()
-		for _, key := range []string{"http.insecure: whoever reaches the web UI at LOCALHOST:", "store.embedded.listen: whoever reaches LOCALHOST:"} {
+		for _, key := range []string{"http.insecure: whoever reaches the web UI at LOCALHOST:",
+			"store.embedded.listen: whoever reaches LOCALHOST:"} {
 			if !strings.Contains(text, key) {
 				t.Errorf("%s does not say %q:\n%s", where, key, text)
 			}

@@ -101,7 +101,10 @@ func TestWaitingConnectionsKeepNobodyOut(t *testing.T) {
 				}
 				for _, address := range []string{"127.0.0.1", "127.0.1.1"} {
 					// A moment may pass until the server has seen what each of them says.
-					until(t, "an answer to "+address, func() bool { text, err := get(s, address, "/"); return err == nil && text == "well" })
+					until(t, "an answer to "+address, func() bool {
+						text, err := get(s, address, "/")
+						return err == nil && text == "well"
+					})
 				}
 				if c := limited.Counts(); c.Open > 40 || c.Closed < 150 {
 					t.Errorf("%+v", c)
@@ -141,7 +144,9 @@ func TestConnectionsAtWorkStay(t *testing.T) {
 					t.Errorf("there was a place: %q", text)
 				}
 				counts := limited.Counts()
-				if counts.Open != 4 || counts.Closed != 0 || (counts.RefusedAddress > 0) != (c.perAddress > 0) || (counts.RefusedTotal > 0) == (c.perAddress > 0) {
+				byAddress := c.perAddress > 0
+				if counts.Open != 4 || counts.Closed != 0 || (counts.RefusedAddress > 0) != byAddress ||
+					(counts.RefusedTotal > 0) == byAddress {
 					t.Errorf("%+v", counts)
 				}
 				close(finish)
@@ -161,16 +166,19 @@ func TestTheGreediestMakesRoom(t *testing.T) {
 	}
 	until(t, "100 connections", func() bool { return limited.Counts().Closed == 91 })
 	io.WriteString(modest, "GET / HTTP/1.0\r\n\r\n")
-	if response, err := http.ReadResponse(bufio.NewReader(modest), nil); err != nil || response.StatusCode != http.StatusOK {
+	response, err := http.ReadResponse(bufio.NewReader(modest), nil)
+	if err != nil || response.StatusCode != http.StatusOK {
 		t.Errorf("the connection that was there first: %v %v", response, err)
 	}
 }
 
 func TestClients(t *testing.T) {
 	for address, want := range map[string]string{
-		"192.0.2.7": "192.0.2.7/32", "::ffff:192.0.2.7": "192.0.2.7/32", "2001:db8::1:2:3:4": "2001:db8::/64", "fe80::1%eth0": "fe80::/64", "::1": "::/64",
+		"192.0.2.7": "192.0.2.7/32", "::ffff:192.0.2.7": "192.0.2.7/32",
+		"2001:db8::1:2:3:4": "2001:db8::/64", "fe80::1%eth0": "fe80::/64", "::1": "::/64",
 	} {
-		if got := clientOf(net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(address), 9))); got.String() != want {
+		from := netip.AddrPortFrom(netip.MustParseAddr(address), 9)
+		if got := clientOf(net.TCPAddrFromAddrPort(from)); got.String() != want {
 			t.Errorf("%s counts for %s, want %s", address, got, want)
 		}
 	}
