@@ -88,6 +88,10 @@ type Batch struct {
 	SrcPortXlate []uint16
 	DstPortXlate []uint16
 
+	// Implausible is 1 where the counters are beyond what a network can carry, see
+	// Plausibility. Set rows by MarkImplausible.
+	Implausible []uint8
+
 	// MPLSLabels holds the label stack of each row, top first, nil for none.
 	// Set rows by SetMPLSLabels.
 	MPLSLabels [][]uint32
@@ -140,6 +144,12 @@ func (b *Batch) SetMPLSLabels(row int, labels []uint32) {
 	at := len(b.labels)
 	b.labels = append(b.labels, labels...)
 	b.MPLSLabels[row] = b.labels[at:len(b.labels):len(b.labels)]
+}
+
+// MarkImplausible sets Implausible of a row.
+func (b *Batch) MarkImplausible(row int) {
+	b.Implausible[row] = 1
+	b.used |= ColumnImplausible
 }
 
 // HasMPLSLabels reports whether any row may carry a label stack.

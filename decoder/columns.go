@@ -47,6 +47,7 @@ const (
 	ColumnDstAddrXlate
 	ColumnSrcPortXlate
 	ColumnDstPortXlate
+	ColumnImplausible
 	ColumnMPLSLabels
 
 	AllColumns Columns = 1<<iota - 1
@@ -73,7 +74,7 @@ func (v *vector[T]) zero(from, to int) { clear((*v)[from:to]) }
 func (v *vector[T]) copyRow(to, from int) { (*v)[to] = (*v)[from] }
 
 // columns lists the columns at the bit numbers of Columns.
-func (b *Batch) columns() [41]column {
+func (b *Batch) columns() [42]column {
 	return [...]column{
 		(*vector[int64])(&b.TimeReceived),
 		(*vector[int64])(&b.TimeFlowStart),
@@ -115,6 +116,7 @@ func (b *Batch) columns() [41]column {
 		(*vector[Addr])(&b.DstAddrXlate),
 		(*vector[uint16])(&b.SrcPortXlate),
 		(*vector[uint16])(&b.DstPortXlate),
+		(*vector[uint8])(&b.Implausible),
 		(*vector[[]uint32])(&b.MPLSLabels),
 	}
 }
