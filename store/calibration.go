@@ -55,8 +55,8 @@ func (s *Store) FlowSums(ctx context.Context, from, to time.Time) ([]FlowSum, er
 	rows, err := s.conn.Query(ctx, `
 SELECT bucket, exporter_addr, if_index, direction, sum(octets), sum(packets_scaled), sum(egress), sum(egress_packets), sum(sampled), argMax(sampling_rate, octets) FROM (
     SELECT toInt64(intDiv(toUnixTimestamp(time), 300) * 300) AS bucket, exporter_addr, if_index, direction, sampling_rate,
-        toFloat64(sum(bytes)) * sampling_rate AS octets, toFloat64(sum(packets)) * sampling_rate AS packets_scaled,
-        toFloat64(sumIf(bytes, flow_direction = 1)) * sampling_rate AS egress, toFloat64(sumIf(packets, flow_direction = 1)) * sampling_rate AS egress_packets, sum(packets) AS sampled
+        sum(toFloat64(bytes)) * sampling_rate AS octets, sum(toFloat64(packets)) * sampling_rate AS packets_scaled,
+        sumIf(toFloat64(bytes), flow_direction = 1) * sampling_rate AS egress, sumIf(toFloat64(packets), flow_direction = 1) * sampling_rate AS egress_packets, sum(packets) AS sampled
     FROM flows_1m ARRAY JOIN [in_if, out_if] AS if_index, ['in', 'out'] AS direction
     WHERE time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({to:Int64}, 'UTC') AND if_index != 0
     GROUP BY bucket, exporter_addr, if_index, direction, sampling_rate

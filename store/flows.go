@@ -20,13 +20,15 @@ type FlowsPage struct {
 	Total FlowsTotal `json:"total"`
 }
 
-// FlowsTotal sums up all flows that are selected, whole, as exported.
+// FlowsTotal sums up all flows that are selected, whole, as exported. Implausible ones
+// are in no sum. Sums are exact up to 2⁵³.
 type FlowsTotal struct {
-	Flows         uint64 `json:"flows"`
-	Bytes         uint64 `json:"bytes"`
-	Packets       uint64 `json:"packets"`
-	BytesScaled   uint64 `json:"bytes_scaled"` // times the sampling rate
-	PacketsScaled uint64 `json:"packets_scaled"`
+	Flows         uint64  `json:"flows"`
+	Implausible   uint64  `json:"implausible"` // of them
+	Bytes         float64 `json:"bytes"`
+	Packets       float64 `json:"packets"`
+	BytesScaled   float64 `json:"bytes_scaled"` // times the sampling rate
+	PacketsScaled float64 `json:"packets_scaled"`
 }
 
 // Flow is a flow record as it was exported. Times are Unix milliseconds.
@@ -67,6 +69,7 @@ type Flow struct {
 	Collector     string   `json:"collector"`
 	Source        string   `json:"source"`
 	MPLSLabels    []uint32 `json:"mpls_labels"`
+	Implausible   bool     `json:"implausible"` // no network can have carried it; it is in no chart
 }
 
 // flowFields are the columns of Flow, in order, with their SQL where that is not
@@ -78,7 +81,7 @@ var flowFields = [][2]string{
 	{"src_port", ""}, {"dst_port", ""}, {"proto", ""}, {"tcp_flags", ""}, {"bytes", ""}, {"packets", ""}, {"sampling_rate", ""},
 	{"src_as", ""}, {"src_as_name", ""}, {"dst_as", ""}, {"dst_as_name", ""}, {"src_net", ""}, {"dst_net", ""},
 	{"next_hop", fmt.Sprintf(plainAddress, "next_hop")}, {"src_vlan", ""}, {"dst_vlan", ""}, {"ip_tos", ""}, {"icmp_type", ""}, {"icmp_code", ""},
-	{"flow_direction", ""}, {"etype", ""}, {"collector", ""}, {"source", ""}, {"mpls_labels", ""},
+	{"flow_direction", ""}, {"etype", ""}, {"collector", ""}, {"source", ""}, {"mpls_labels", ""}, {"implausible", "toBool(implausible)"},
 }
 
 // destinations returns where to scan flowFields to.
@@ -88,7 +91,7 @@ func (f *Flow) destinations() []any {
 		&f.SrcPort, &f.DstPort, &f.Proto, &f.TCPFlags, &f.Bytes, &f.Packets, &f.SamplingRate,
 		&f.SrcAS, &f.SrcASName, &f.DstAS, &f.DstASName, &f.SrcNet, &f.DstNet,
 		&f.NextHop, &f.SrcVLAN, &f.DstVLAN, &f.IPTos, &f.ICMPType, &f.ICMPCode,
-		&f.FlowDirection, &f.EType, &f.Collector, &f.Source, &f.MPLSLabels}
+		&f.FlowDirection, &f.EType, &f.Collector, &f.Source, &f.MPLSLabels, &f.Implausible}
 }
 
 // flowSorts are what flows can be sorted by.
@@ -128,10 +131,11 @@ func (s *Store) Flows(ctx context.Context, selection Selection, order Order, lim
 	}
 	where := q.flowsWhere()
 	page := &FlowsPage{Rows: []Flow{}}
-	const totals = "SELECT count(), sum(bytes), sum(packets), sum(bytes_scaled), sum(packets_scaled) FROM flows WHERE "
+	const totals = `SELECT count(), countIf(implausible), sumIf(toFloat64(bytes), NOT implausible), sumIf(toFloat64(packets), NOT implausible),
+    sum(bytes_scaled), sum(packets_scaled) FROM flows WHERE `
 	err = s.ask(ctx, q, totals+where, func(rows driver.Rows) error {
 		t := &page.Total
-		return rows.Scan(&t.Flows, &t.Bytes, &t.Packets, &t.BytesScaled, &t.PacketsScaled)
+		return rows.Scan(&t.Flows, &t.Implausible, &t.Bytes, &t.Packets, &t.BytesScaled, &t.PacketsScaled)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sum up flows: %w", err)

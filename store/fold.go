@@ -141,7 +141,8 @@ GROUP BY %s`, listOf(f.second), sums, q.scaled(passed, q.summed(by, columns)), n
 
 // summed returns the rows of a query summed up, before they are scaled, by terms over
 // the columns and {at}, the start of a row's bucket. Each reading is summed up by
-// itself: so the nodes of a cluster do most of it.
+// itself: so the nodes of a cluster do most of it. They are floating-point: what all
+// exporters send in a year may be more than 2⁶⁴ octets.
 func (q *query) summed(by []term, columns []string) string {
 	by = append(slices.Clone(by), itself("sampling_rate")...)
 	if q.calibrated { // what factors are joined by
@@ -155,7 +156,7 @@ func (q *query) summed(by []term, columns []string) string {
 	var parts []string
 	for _, r := range q.readings(columns) {
 		parts = append(parts, fmt.Sprintf(`SELECT %s,
-    sum(bytes) AS bytes, sum(packets) AS packets, sum(flows) AS flows, sum(bytes_sq) AS bytes_sq, count() AS rows
+    sum(toFloat64(bytes)) AS bytes, sum(toFloat64(packets)) AS packets, sum(flows) AS flows, sum(bytes_sq) AS bytes_sq, count() AS rows
 FROM %s WHERE %s
 GROUP BY %s`, strings.ReplaceAll(listOf(by), "{at}", r.at), r.from, r.where, namesOf(by)))
 	}

@@ -88,12 +88,12 @@ func (s *Store) AddSeen(ctx context.Context, since time.Time) error {
 SELECT exporter_addr, toDateTime64(0, 3, 'UTC') FROM flows_1m_in
 WHERE time >= toDateTime({since:Int64}, 'UTC') AND exporter_addr NOT IN (SELECT exporter_addr FROM exporters)
     AND (SELECT uniqExact(exporter_addr) FROM exporters) < ` + strconv.Itoa(maxSeenExporters) + `
-GROUP BY exporter_addr ORDER BY sum(bytes * sampling_rate) DESC LIMIT ` + strconv.Itoa(maxSeenExporters),
+GROUP BY exporter_addr ORDER BY sum(bytes_scaled) DESC LIMIT ` + strconv.Itoa(maxSeenExporters),
 		"interfaces": `INSERT INTO interfaces (exporter_addr, if_index, updated_at)
 SELECT exporter_addr, if_index, toDateTime64(0, 3, 'UTC') FROM flows_1m ARRAY JOIN [in_if, out_if] AS if_index
 WHERE time >= toDateTime({since:Int64}, 'UTC') AND if_index != 0 AND (exporter_addr, if_index) NOT IN (SELECT exporter_addr, if_index FROM interfaces)
     AND exporter_addr NOT IN (SELECT exporter_addr FROM interfaces GROUP BY exporter_addr HAVING uniqExact(if_index) >= ` + strconv.Itoa(maxSeenInterfaces) + `)
-GROUP BY exporter_addr, if_index ORDER BY sum(bytes * sampling_rate) DESC LIMIT ` + strconv.Itoa(maxSeenInterfaces) + ` BY exporter_addr`,
+GROUP BY exporter_addr, if_index ORDER BY sum(bytes_scaled) DESC LIMIT ` + strconv.Itoa(maxSeenInterfaces) + ` BY exporter_addr`,
 	} {
 		if err := s.conn.Exec(ctx, query); err != nil {
 			return fmt.Errorf("add %s that flows name: %w", what, err)

@@ -51,7 +51,7 @@ func (s *Store) migrate(ctx context.Context) error {
 		s.logger.Warn("the tables were made by a newer nfstats; this one knows fewer migrations",
 			zap.Uint32("tables", newest), zap.Uint32("program", known))
 	}
-	for _, m := range migrations {
+	for n, m := range migrations {
 		digest, known := applied[m.version]
 		if known && !m.always && digest != m.digest() {
 			return fmt.Errorf("%w (migration %04d_%s differs)", ErrOtherBuild, m.version, m.name)
@@ -61,6 +61,9 @@ func (s *Store) migrate(ctx context.Context) error {
 			continue
 		}
 		for i, statement := range m.statements {
+			if known {
+				statement = evolved(statement, appliedStatements(migrations[n+1:], applied))
+			}
 			if err := s.apply(ctx, statement); err != nil {
 				return fmt.Errorf("migration %04d_%s, statement %d: %w", m.version, m.name, i+1, err)
 			}

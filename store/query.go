@@ -250,11 +250,11 @@ func (q *query) scaled(columns []string, rows string) string {
 		return fmt.Sprintf(`SELECT %s, toFloat64(bytes) AS octets, toFloat64(packets) AS packets_estimated, flows,
     toFloat64(0) AS variance, toFloat64(0) AS octets_calibrated, toFloat64(0) AS variance_calibrated FROM (%s)`, selected, rows)
 	case !q.calibrated:
-		return fmt.Sprintf(`SELECT %s, toFloat64(bytes * sampling_rate) AS octets, toFloat64(packets * sampling_rate) AS packets_estimated, flows,
+		return fmt.Sprintf(`SELECT %s, toFloat64(bytes) * sampling_rate AS octets, toFloat64(packets) * sampling_rate AS packets_estimated, flows,
     bytes_sq * sampling_rate * (sampling_rate - 1) AS variance, toFloat64(0) AS octets_calibrated, toFloat64(0) AS variance_calibrated FROM (%s)`, selected, rows)
 	}
 	return fmt.Sprintf(`SELECT %s, (bytes + packets * add_to_packet) * sampling_rate * if(scale_by > 0, scale_by, 1) AS octets, packets * sampling_rate * if(scale_by > 0, scale_by, 1) AS packets_estimated, flows,
-    (bytes_sq + add_to_packet * (2 * bytes + packets * add_to_packet)) * sampling_rate * (sampling_rate - 1) * if(scale_by > 0, scale_by * scale_by, 1) AS variance,
+    (bytes_sq + add_to_packet * (2. * bytes + packets * add_to_packet)) * sampling_rate * (sampling_rate - 1) * if(scale_by > 0, scale_by * scale_by, 1) AS variance,
     if(scale_by > 0, octets, 0) AS octets_calibrated, if(scale_by > 0, variance, 0) AS variance_calibrated
 FROM (%s) AS part LEFT JOIN (%s) AS factors
 ON part.exporter_addr = factors.factor_exporter AND part.%s = factors.factor_interface AND part.factor_time = factors.factor_at`,

@@ -58,10 +58,10 @@ func (s *Store) Roles(ctx context.Context, since time.Time) (map[Way]string, err
 	of := map[Way]*Passing{}
 	const ways = ` ARRAY JOIN [in_if, out_if] AS if_index, [1, 0] AS entering WHERE time >= toDateTime({from:Int64}, 'UTC') AND if_index BETWEEN 1 AND 2147483647`
 	from := q.wholeHours()
-	err = s.ask(ctx, q, `SELECT exporter_addr, if_index, uniqIf(src_as, entering = 1 AND src_as != 0), uniqIf(dst_as, entering = 1 AND dst_as != 0), sum(bytes * sampling_rate) AS octets
+	err = s.ask(ctx, q, `SELECT exporter_addr, if_index, uniqIf(src_as, entering = 1 AND src_as != 0), uniqIf(dst_as, entering = 1 AND dst_as != 0), sum(toFloat64(bytes) * sampling_rate) AS octets
 FROM `+from+ways+` GROUP BY exporter_addr, if_index ORDER BY octets DESC`, func(rows driver.Rows) error {
 		var way Way
-		var octets uint64
+		var octets float64
 		p := new(Passing)
 		if err := rows.Scan(&way.Exporter, &way.IfIndex, &p.Far, &p.Near, &octets); err != nil {
 			return err
@@ -78,7 +78,7 @@ FROM `+from+ways+` GROUP BY exporter_addr, if_index ORDER BY octets DESC`, func(
 	}
 	err = s.ask(ctx, q, `SELECT exporter_addr, if_index, entering, toUInt32(cityHash64(src_as, dst_as) % `+strconv.Itoa(mixCells)+`) AS cell_number, sum(toFloat64(bytes) * sampling_rate)
 FROM `+from+ways+` AND (src_as != 0 OR dst_as != 0) AND (exporter_addr, if_index) IN (
-    SELECT exporter_addr, if_index FROM `+from+ways+` GROUP BY exporter_addr, if_index ORDER BY sum(bytes * sampling_rate) DESC LIMIT `+strconv.Itoa(maxCompared)+`)
+    SELECT exporter_addr, if_index FROM `+from+ways+` GROUP BY exporter_addr, if_index ORDER BY sum(toFloat64(bytes) * sampling_rate) DESC LIMIT `+strconv.Itoa(maxCompared)+`)
 GROUP BY exporter_addr, if_index, entering, cell_number`, func(rows driver.Rows) error {
 		var way Way
 		var entering uint8

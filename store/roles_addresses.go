@@ -47,7 +47,7 @@ func (s *Store) countPrefixes(ctx context.Context, q *query, of map[Way]*Passing
 	since := time.Now().Add(-countedFor).UnixMilli()
 	return s.ask(ctx, q, fmt.Sprintf(`SELECT exporter_addr, if_index, uniqIf(src_prefix, entering = 1), uniqIf(dst_prefix, entering = 1) FROM (
     SELECT exporter_addr, in_if, out_if, %s AS src_prefix, %s AS dst_prefix FROM %s
-    WHERE time_received >= fromUnixTimestamp64Milli(toInt64(%d)) AND exporter_addr IN (%s)
+    WHERE NOT implausible AND time_received >= fromUnixTimestamp64Milli(toInt64(%d)) AND exporter_addr IN (%s)
 ) ARRAY JOIN [in_if, out_if] AS if_index, [1, 0] AS entering WHERE if_index BETWEEN 1 AND 2147483647
 GROUP BY exporter_addr, if_index`, prefix("src_addr"), prefix("dst_addr"), q.source("flows"), since, strings.Join(exporters, ", ")), func(rows driver.Rows) error {
 		var way Way

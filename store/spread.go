@@ -31,7 +31,7 @@ var (
 // spreadSQL returns a query of a table like flows that gives a row for each flow and
 // bucket that the flow lived in: the columns, at (start of the bucket, Unix
 // seconds), bytes, packets, flows and bytes_sq (octets² a packet, for the error
-// of sampling). where selects flows.
+// of sampling). where selects flows, of which implausible ones are left out.
 //
 // Buckets are step milliseconds long and lie in [from, to), Unix milliseconds;
 // the three are SQL expressions of type Int64. What a flow has outside is left
@@ -63,7 +63,7 @@ FROM (
         SELECT %[1]s, bytes AS flow_bytes, packets AS flow_packets,
             1 + %[6]s AS ended, %[7]s AS started
         FROM %[9]s
-        WHERE %[2]s
+        WHERE NOT implausible AND %[2]s
     )
     WHERE ended > %[3]s AND started < %[4]s
 )`, columns, where, from, to, step, endedSQL, startedSQL, buckets, table)

@@ -130,7 +130,8 @@ func TestEveryColumnArrives(t *testing.T) {
 	s := prepared(t)
 	b := new(decoder.Batch)
 	b.Extend(2)
-	b.TimeReceived[0], b.TimeFlowStart[0], b.TimeFlowEnd[0] = 1_795_000_000_123, 1_794_999_000_456, 1_794_999_999_789
+	at := time.Now().UTC().Add(-time.Hour).Truncate(time.Second) // older ones may expire
+	b.TimeReceived[0], b.TimeFlowStart[0], b.TimeFlowEnd[0] = at.UnixMilli()+123, at.UnixMilli()-999_544, at.UnixMilli()-211
 	b.TimeReceived[1] = b.TimeReceived[0]
 	b.Type[0], b.Type[1] = decoder.TypeNetFlowV9, decoder.TypeNfdump
 	v6 := func(last byte) decoder.Addr { return decoder.Addr{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 15: last} }
@@ -142,6 +143,7 @@ func TestEveryColumnArrives(t *testing.T) {
 	b.ICMPType[0], b.ICMPCode[0], b.FlowDirection[0], b.ForwardingStatus[0] = 27, 28, 1, 64
 	b.SrcVLAN[0], b.DstVLAN[0], b.SrcMAC[0], b.DstMAC[0], b.SrcNet[0], b.DstNet[0] = 31, 32, 33, 34, 35, 36
 	b.SrcPortXlate[0], b.DstPortXlate[0] = 37, 38
+	b.MarkImplausible(0)
 	b.SetMPLSLabels(0, []uint32{16, 1048575})
 	if err := s.InsertFlows(t.Context(), Block{Token: "t", Collector: "c1", Source: "file.nf"}, b); err != nil {
 		t.Fatal(err)
@@ -150,8 +152,12 @@ func TestEveryColumnArrives(t *testing.T) {
 	if err := s.Raw(t.Context(), "SELECT *, src_ip, dst_ip, src_as_name, bytes_scaled, packets_scaled FROM flows ORDER BY bytes DESC FORMAT CSV", "", &out); err != nil {
 		t.Fatal(err)
 	}
-	want := `"2026-11-18 11:06:40.123","2026-11-18 10:50:00.456","2026-11-18 11:06:39.789","NETFLOW_V9","c1","file.nf","2001:db8::1",11,"2001:db8::2","::ffff:192.0.0.9","2001:db8::4","2001:db8::5",35,36,12,13,3356,15,16,17,4611686018427387905,19,1000,34525,6,22,23,24,25,26,27,28,1,64,31,32,33,34,"2001:db8::6","2001:db8::7",37,38,"[16,1048575]","2001:db8::2","192.0.0.9","Level 3 Communications, Inc.",`
-	if line, _, _ := strings.Cut(out.String(), "\n"); !strings.HasPrefix(line, want) || !strings.HasSuffix(line, ",19000") {
+	times := ""
+	for _, ms := range []int64{b.TimeReceived[0], b.TimeFlowStart[0], b.TimeFlowEnd[0]} {
+		times += time.UnixMilli(ms).UTC().Format(`"2006-01-02 15:04:05.000",`)
+	}
+	want := times + `"NETFLOW_V9","c1","file.nf","2001:db8::1",11,"2001:db8::2","::ffff:192.0.0.9","2001:db8::4","2001:db8::5",35,36,12,13,3356,15,16,17,4611686018427387905,19,1000,34525,6,22,23,24,25,26,27,28,1,64,31,32,33,34,"2001:db8::6","2001:db8::7",37,38,"[16,1048575]",1,"2001:db8::2","192.0.0.9","Level 3 Communications, Inc.",`
+	if line, _, _ := strings.Cut(out.String(), "\n"); !strings.HasPrefix(line, want) || !strings.HasSuffix(line, ",0,0") {
 		t.Errorf("got\n%s, want\n%s…", line, want)
 	}
 	if !strings.Contains(out.String(), `"NFDUMP"`) {

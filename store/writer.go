@@ -60,6 +60,7 @@ var flowColumns = []flowColumn{
 	{"dst_addr_xlate", "IPv6", func(b *decoder.Batch) any { return b.DstAddrXlate[:b.Len()] }},
 	{"src_port_xlate", "UInt16", func(b *decoder.Batch) any { return b.SrcPortXlate[:b.Len()] }},
 	{"dst_port_xlate", "UInt16", func(b *decoder.Batch) any { return b.DstPortXlate[:b.Len()] }},
+	{"implausible", "UInt8", func(b *decoder.Batch) any { return b.Implausible[:b.Len()] }},
 }
 
 // labelColumn is sent only with batches that have labels: arrays are the one

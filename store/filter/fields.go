@@ -50,6 +50,7 @@ var (
 	etherType = named(number16, "ipv4, ipv6 or an EtherType", map[string]int{"ipv4": 0x0800, "ipv6": 0x86dd, "mpls": 0x8847, "arp": 0x0806})
 	direction = named(number8, "in, out or a number", map[string]int{"in": 0, "ingress": 0, "out": 1, "egress": 1})
 	tcpFlags  = named(number16, "a number or a flag such as syn", map[string]int{"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ece": 64, "cwr": 128, "synack": 18})
+	yesNo     = named(number8, "yes or no", map[string]int{"no": 0, "yes": 1})
 	macs      = kind{"a MAC address", "UInt64", false, parseMAC}
 	iface     = kind{interfaceWants, "UInt32", false, parseInterface}
 	name      = kind{"a name", "String", false, func(text string) (value, error) { return value{low: text, high: text}, nil }}
@@ -75,7 +76,8 @@ var fields = map[string]field{
 	"src_vlan": {[]string{"src_vlan"}, number16}, "dst_vlan": {[]string{"dst_vlan"}, number16}, "vlan": {[]string{"src_vlan", "dst_vlan"}, number16},
 	"src_mac": {[]string{"src_mac"}, macs}, "dst_mac": {[]string{"dst_mac"}, macs}, "mac": {[]string{"src_mac", "dst_mac"}, macs},
 	"in_vrf": {[]string{"in_vrf"}, number32}, "out_vrf": {[]string{"out_vrf"}, number32}, "observation_domain_id": {[]string{"observation_domain_id"}, number32},
-	"collector": {[]string{"collector"}, name}, "source": {[]string{"source"}, name}, "type": {[]string{"type"}, flowType},
+	"implausible": {[]string{"implausible"}, yesNo},
+	"collector":   {[]string{"collector"}, name}, "source": {[]string{"source"}, name}, "type": {[]string{"type"}, flowType},
 }
 
 // Fields returns the names that a filter may use, in order.

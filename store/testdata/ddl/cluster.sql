@@ -525,3 +525,65 @@ CREATE TABLE IF NOT EXISTS retention ON CLUSTER 'prod' (
     updated_at DateTime64(3, 'UTC') DEFAULT now64(3)
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/nfstats/retention', '{shard}-{replica}', updated_at) ORDER BY name;
+
+-- Records with counters that no network can have carried are marked as they come in (decoder.Plausibility).
+-- Rows from before, and those that others insert, are judged by their own counters alone: 2^53 octets or
+-- packets, multiplied by the sampling rate, are too many.
+--
+-- What is multiplied becomes Float64: sums of UInt64 wrap at 2^64. Each number up to 2^53 is exact in it.
+
+ALTER TABLE flows_local ON CLUSTER 'prod' ADD COLUMN IF NOT EXISTS implausible UInt8 DEFAULT greatest(bytes, packets) > intDiv(9007199254740992, greatest(sampling_rate, 1)) CODEC(ZSTD(1)) AFTER mpls_labels,
+    MODIFY COLUMN bytes_scaled Float64 ALIAS if(implausible, 0, toFloat64(bytes) * sampling_rate),
+    MODIFY COLUMN packets_scaled Float64 ALIAS if(implausible, 0, toFloat64(packets) * sampling_rate);
+
+-- Records with counters that no network can have carried are marked as they come in (decoder.Plausibility).
+-- Rows from before, and those that others insert, are judged by their own counters alone: 2^53 octets or
+-- packets, multiplied by the sampling rate, are too many.
+--
+-- What is multiplied becomes Float64: sums of UInt64 wrap at 2^64. Each number up to 2^53 is exact in it.
+
+ALTER TABLE flows ON CLUSTER 'prod' ADD COLUMN IF NOT EXISTS implausible UInt8 DEFAULT greatest(bytes, packets) > intDiv(9007199254740992, greatest(sampling_rate, 1)) CODEC(ZSTD(1)) AFTER mpls_labels,
+    MODIFY COLUMN bytes_scaled Float64 ALIAS if(implausible, 0, toFloat64(bytes) * sampling_rate),
+    MODIFY COLUMN packets_scaled Float64 ALIAS if(implausible, 0, toFloat64(packets) * sampling_rate);
+
+ALTER TABLE flows_1m_local ON CLUSTER 'prod' MODIFY COLUMN bytes_scaled Float64 ALIAS toFloat64(bytes) * sampling_rate,
+    MODIFY COLUMN packets_scaled Float64 ALIAS toFloat64(packets) * sampling_rate;
+
+ALTER TABLE flows_1m ON CLUSTER 'prod' MODIFY COLUMN bytes_scaled Float64 ALIAS toFloat64(bytes) * sampling_rate,
+    MODIFY COLUMN packets_scaled Float64 ALIAS toFloat64(packets) * sampling_rate;
+
+ALTER TABLE flows_1h_local ON CLUSTER 'prod' MODIFY COLUMN bytes_scaled Float64 ALIAS toFloat64(bytes) * sampling_rate,
+    MODIFY COLUMN packets_scaled Float64 ALIAS toFloat64(packets) * sampling_rate;
+
+ALTER TABLE flows_1h ON CLUSTER 'prod' MODIFY COLUMN bytes_scaled Float64 ALIAS toFloat64(bytes) * sampling_rate,
+    MODIFY COLUMN packets_scaled Float64 ALIAS toFloat64(packets) * sampling_rate;
+
+ALTER TABLE flows_1m_in_local ON CLUSTER 'prod' MODIFY COLUMN bytes_scaled Float64 ALIAS toFloat64(bytes) * sampling_rate,
+    MODIFY COLUMN packets_scaled Float64 ALIAS toFloat64(packets) * sampling_rate;
+
+ALTER TABLE flows_1m_in ON CLUSTER 'prod' MODIFY COLUMN bytes_scaled Float64 ALIAS toFloat64(bytes) * sampling_rate,
+    MODIFY COLUMN packets_scaled Float64 ALIAS toFloat64(packets) * sampling_rate;
+
+ALTER TABLE flows_1m_out_local ON CLUSTER 'prod' MODIFY COLUMN bytes_scaled Float64 ALIAS toFloat64(bytes) * sampling_rate,
+    MODIFY COLUMN packets_scaled Float64 ALIAS toFloat64(packets) * sampling_rate;
+
+ALTER TABLE flows_1m_out ON CLUSTER 'prod' MODIFY COLUMN bytes_scaled Float64 ALIAS toFloat64(bytes) * sampling_rate,
+    MODIFY COLUMN packets_scaled Float64 ALIAS toFloat64(packets) * sampling_rate;
+
+ALTER TABLE flows_1h_in_local ON CLUSTER 'prod' MODIFY COLUMN bytes_scaled Float64 ALIAS toFloat64(bytes) * sampling_rate,
+    MODIFY COLUMN packets_scaled Float64 ALIAS toFloat64(packets) * sampling_rate;
+
+ALTER TABLE flows_1h_in ON CLUSTER 'prod' MODIFY COLUMN bytes_scaled Float64 ALIAS toFloat64(bytes) * sampling_rate,
+    MODIFY COLUMN packets_scaled Float64 ALIAS toFloat64(packets) * sampling_rate;
+
+ALTER TABLE flows_1h_out_local ON CLUSTER 'prod' MODIFY COLUMN bytes_scaled Float64 ALIAS toFloat64(bytes) * sampling_rate,
+    MODIFY COLUMN packets_scaled Float64 ALIAS toFloat64(packets) * sampling_rate;
+
+ALTER TABLE flows_1h_out ON CLUSTER 'prod' MODIFY COLUMN bytes_scaled Float64 ALIAS toFloat64(bytes) * sampling_rate,
+    MODIFY COLUMN packets_scaled Float64 ALIAS toFloat64(packets) * sampling_rate;
+
+ALTER TABLE flows_1h_path_local ON CLUSTER 'prod' MODIFY COLUMN bytes_scaled Float64 ALIAS toFloat64(bytes) * sampling_rate,
+    MODIFY COLUMN packets_scaled Float64 ALIAS toFloat64(packets) * sampling_rate;
+
+ALTER TABLE flows_1h_path ON CLUSTER 'prod' MODIFY COLUMN bytes_scaled Float64 ALIAS toFloat64(bytes) * sampling_rate,
+    MODIFY COLUMN packets_scaled Float64 ALIAS toFloat64(packets) * sampling_rate;
