@@ -59,6 +59,9 @@ type Collector struct {
 	rates    operatorRates
 	decoding sync.WaitGroup // the workers
 	unstored atomic.Bool    // the stop came before the store took everything
+
+	speeds      atomic.Pointer[decoder.Speeds] // nil: none are known yet
+	implausible implausible
 }
 
 // New makes a collector; Open takes its journal and sockets, and Run starts it.

@@ -119,20 +119,21 @@ func (c *Collector) Problems() (problems []string) {
 
 // Warnings tells what an operator should look at though flows are stored.
 func (c *Collector) Warnings() []string {
+	warnings := c.implausible.warnings(time.Now())
 	rejected, err := journal.ListRejected(c.config.Journal.Dir)
 	if err != nil {
-		return []string{err.Error()}
+		return append(warnings, err.Error())
 	}
 	if len(rejected) == 0 {
-		return nil
+		return warnings
 	}
 	datagrams := 0
 	for _, r := range rejected {
 		datagrams += r.Datagrams
 	}
 	last := rejected[len(rejected)-1]
-	return []string{fmt.Sprintf("%d blocks (%d datagrams) that ClickHouse refused are set aside, see: nfstats journal list. The last: %s",
-		len(rejected), datagrams, last.Cause)}
+	return append(warnings, fmt.Sprintf("%d blocks (%d datagrams) that ClickHouse refused are set aside, see: nfstats journal list. The last: %s",
+		len(rejected), datagrams, last.Cause))
 }
 
 // watchStoring logs, at once and then once a minute, why flows are not stored,

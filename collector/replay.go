@@ -75,6 +75,7 @@ func storeAgain(ctx context.Context, config Config, token string, block *journal
 	var rows decoder.Batch
 	part := 0
 	complete := completion(config.Networks)
+	plausible := decoder.Plausibility{}
 	insert := func() error {
 		defer rows.Reset()
 		complete(&rows)
@@ -88,9 +89,11 @@ func storeAgain(ctx context.Context, config Config, token string, block *journal
 	var datagram journal.Datagram
 	for cursor := block.Cursor(); cursor.Next(&datagram); {
 		done.Datagrams++
+		before := rows.Len()
 		if err := d.Decode(datagram.ReceivedMs, datagram.Source, datagram.Payload, &rows); err != nil {
 			done.Problems++
 		}
+		plausible.Mark(&rows, before)
 		if rows.Len() >= maxRows {
 			if err := insert(); err != nil {
 				return done, err

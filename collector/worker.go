@@ -56,6 +56,7 @@ type worker struct {
 	collector *Collector
 	shard     int
 	decoder   *netflow.Decoder // owned by run
+	plausible decoder.Plausibility
 
 	tasks   chan func(context.Context) // blocks to decode and states to take, in order
 	inserts chan insert
@@ -83,6 +84,7 @@ func newWorker(c *Collector, shard int) (*worker, error) {
 	w := &worker{collector: c, shard: shard, decoder: d,
 		tasks: make(chan func(context.Context), 1), inserts: make(chan insert, batchesPerWorker), batches: make(chan *decoder.Batch, batchesPerWorker),
 		inspect: make(chan func(*netflow.Decoder)), errors: newErrorLog(c.logger)}
+	w.plausible.Speeds = c.interfaceSpeeds
 	for range cap(w.batches) {
 		w.batches <- new(decoder.Batch)
 	}
@@ -153,8 +155,12 @@ func (w *worker) decode(s *share) {
 			continue
 		}
 		i.end++
+		before := i.batch.Len()
 		if err := w.decoder.Decode(d.ReceivedMs, d.Source, d.Payload, i.batch); err != nil {
 			w.errors.datagram(d, err)
+		}
+		if marked := w.plausible.Mark(i.batch, before); marked > 0 {
+			w.collector.noteImplausible(i.batch, before, marked, w.errors)
 		}
 		if i.batch.Len() >= maxRows {
 			w.inserts <- i

@@ -44,7 +44,7 @@ func snmpConfig(cfg *configs.Config) snmp.Config {
 }
 
 // samplingRates brings the sampling rates that operators set, here or at another
-// collector of the same store, to the decoders.
+// collector of the same store, to the decoders, and how fast interfaces are.
 type samplingRates struct {
 	store     *store.Store
 	collector *collector.Collector
@@ -62,7 +62,7 @@ func (r *samplingRates) Run(ctx context.Context) error {
 		case err == nil:
 			last = ""
 		case ctx.Err() == nil && err.Error() != last:
-			r.logger.Warn("sampling rates that operators set are not known", zap.Error(err))
+			r.logger.Warn("sampling rates that operators set and speeds of interfaces are not known", zap.Error(err))
 			last = err.Error()
 		}
 		select {
@@ -73,8 +73,13 @@ func (r *samplingRates) Run(ctx context.Context) error {
 	}
 }
 
-// sync brings the rates that are in the store now.
+// sync brings what is in the store now.
 func (r *samplingRates) sync(ctx context.Context) error {
+	speeds, err := r.store.InterfaceSpeeds(ctx)
+	if err != nil {
+		return err
+	}
+	r.collector.SetInterfaceSpeeds(speeds)
 	set, err := r.store.SamplingRates(ctx)
 	if err != nil {
 		return err

@@ -61,7 +61,7 @@ func (i *Importer) read(ctx context.Context, f *os.File, r *result) error {
 		return fmt.Errorf("read: %w", err)
 	}
 	r.Flows, r.Packets, r.Bytes, r.damage, r.warnings = 0, 0, 0, nil, nil
-	first, last, clamped := int64(math.MaxInt64), int64(0), 0
+	first, last, clamped, implausible := int64(math.MaxInt64), int64(0), 0, 0
 	reader, err := i.Plan.open(f, r.Path)
 	if err != nil {
 		return err // nothing of it can be read
@@ -77,6 +77,7 @@ func (i *Importer) read(ctx context.Context, f *os.File, r *result) error {
 		b = new(decoder.Batch)
 	}
 	defer i.batches.Put(b)
+	plausible := decoder.Plausibility{} // how fast interfaces were then is not known
 	for block, end, before := 0, error(nil), int64(0); end == nil; block++ {
 		b.Reset()
 		var records int
@@ -85,9 +86,12 @@ func (i *Importer) read(ctx context.Context, f *os.File, r *result) error {
 		i.Plan.keepRange(b)
 		i.Plan.mapping.apply(b)
 		complete(b)
+		implausible += plausible.Mark(b, 0)
 		for row := range b.Len() {
-			r.Packets += b.Packets[row]
-			r.Bytes += b.Bytes[row]
+			if b.Implausible[row] == 0 {
+				r.Packets += b.Packets[row]
+				r.Bytes += b.Bytes[row]
+			}
 			first, last = min(first, b.TimeFlowStart[row]), max(last, b.TimeFlowEnd[row])
 		}
 		r.Flows += uint64(b.Len())
@@ -120,6 +124,9 @@ func (i *Importer) read(ctx context.Context, f *os.File, r *result) error {
 	r.warnings = reader.Warnings()
 	if clamped > 0 {
 		r.warnings = append(r.warnings, fmt.Sprintf("%d records had absurd times, which are replaced", clamped))
+	}
+	if implausible > 0 {
+		r.warnings = append(r.warnings, fmt.Sprintf("%d records have counters that no network can have carried; they are left out of charts and totals", implausible))
 	}
 	return nil
 }
