@@ -38,11 +38,18 @@ const columns = (tz) => [
   { name: 'Start', key: 'time_flow_start', left: true, cell: (r) => seconds(r.time_flow_start_ms, tz) }, { name: 'End', key: 'time_flow_end', left: true, cell: (r) => sameDay(seconds(r.time_flow_end_ms, tz), seconds(r.time_flow_start_ms, tz)) },
   { name: 'Source', key: 'src_addr', left: true, strong: true, cell: (r) => ip(r.src_addr, r.src_port) }, { name: 'Destination', key: 'dst_addr', left: true, strong: true, cell: (r) => ip(r.dst_addr, r.dst_port) },
   { name: 'Protocol', key: 'proto', left: true, cell: (r) => `${PROTOCOLS[r.proto] ?? r.proto}${r.proto === 6 ? ` ${tcpFlags(r.tcp_flags)}` : ''}` },
-  { name: 'Packets', key: 'packets', cell: (r) => count(r.packets) }, { name: 'Octets', key: 'bytes', cell: (r) => count(r.bytes) }, { name: 'Sampling', key: 'sampling_rate', cell: (r) => (r.sampling_rate ? `1:${r.sampling_rate}` : 'unknown') },
+  { name: 'Packets', key: 'packets', cell: (r) => counter(r, r.packets) }, { name: 'Octets', key: 'bytes', cell: (r) => counter(r, r.bytes) }, { name: 'Sampling', key: 'sampling_rate', cell: (r) => (r.sampling_rate ? `1:${r.sampling_rate}` : 'unknown') },
   { name: 'In', key: 'in_if', left: true, cell: (r) => port(r.exporter, r.in_if, r.in_if_name) }, { name: 'Out', key: 'out_if', left: true, cell: (r) => port(r.exporter, r.out_if, r.out_if_name) },
   { name: 'Source AS', key: 'src_as', left: true, cell: (r) => system('src_as', r.src_as, r.src_as_name) }, { name: 'Destination AS', key: 'dst_as', left: true, cell: (r) => system('dst_as', r.dst_as, r.dst_as_name) },
   { name: 'Exporter', left: true, cell: (r) => r.exporter_name || r.exporter },
 ];
+/** Octets or packets, with a mark where no network can have carried them. */
+const counter = (r, n) => (r.implausible
+  ? h('span', { title: 'No network can have carried this: it is left out of charts and totals' },
+    `${count(n)} (implausible)`)
+  : count(n));
+/** How many of the flows are left out of the sums, in words. */
+const leftOut = (n) => (n ? `; without ${count(n)} implausible ones, filter: implausible = yes` : '');
 /** The time alone where the day stands beside it already. */
 const sameDay = (end, start) => { const day = start.slice(0, start.indexOf(', ') + 2); return end.startsWith(day) ? end.slice(day.length) : end; };
 const port = (exporter, index, name) => named('in_if', { value: `${exporter}/${index}`, name }).label;
@@ -57,7 +64,7 @@ function flows(page) {
     title: st.flows === 'all' ? 'Flows' : `Flows ${st.side === 'src' ? 'from' : 'to'} ${st.flows}`, sub: 'As exported: packets and octets are not multiplied by the sampling rate', height: 300,
     acts: [h('a.btn.act-text', { href: csvHref, download: 'flows.csv' }, icon('download'), 'All as CSV'), h('button.btn.act-text', { onclick: () => go({ flows: '', skip: '' }) }, icon('x'), 'Close')],
     load: (signal) => get('flows', { ...query(st, where, ...only(st)), sort: st.sort, limit: LIMIT, offset: skip }, signal),
-    note: (d) => `${count(d.total.flows)} flows, ${count(d.total.packets)} packets, ${octets(d.total.bytes)}; multiplied ${octets(d.total.bytes_scaled)}`,
+    note: (d) => `${count(d.total.flows)} flows, ${count(d.total.packets)} packets, ${octets(d.total.bytes)}; multiplied ${octets(d.total.bytes_scaled)}${leftOut(d.total.implausible)}`,
     make: (body) => ({ update: (d) => {
       const cols = columns(st.tz);
       const current = cols.find((c) => c.key === st.sort.replace('-', ''));

@@ -7,6 +7,14 @@ import { panel, panels } from '../parts/panel.js';
 import { keyCell, table } from '../parts/table.js';
 import { show, state } from '../ui.js';
 
+/** What an exporter sent that no network can have carried, in words; '' for none. */
+const absurd = (e) => (e.implausible
+  ? `${count(e.implausible)} flow records that no network can have carried: left out of charts`
+  : '');
+
+/** What is worth knowing of an exporter, of the time range first. */
+const notes = (e) => [absurd(e), ...troubles(e.live)].filter(Boolean);
+
 /** Problems of an exporter in words. */
 export function troubles(live) {
   if (!live) return ['silent since the daemon started'];
@@ -81,7 +89,7 @@ export function build(page) {
       const [d, status] = await Promise.all([get('exporters', span(st), signal), get('status', {}, signal)]);
       return { ...d, status };
     },
-    csv: (d) => [['address', 'name', 'last_seen', 'flows', 'octets', 'notes'], ...d.exporters.map((e) => [e.address, e.name, new Date(seen(e)).toISOString(), e.flows, e.octets, troubles(e.live).join('; ')])],
+    csv: (d) => [['address', 'name', 'last_seen', 'flows', 'octets', 'notes'], ...d.exporters.map((e) => [e.address, e.name, new Date(seen(e)).toISOString(), e.flows, e.octets, notes(e).join('; ')])],
     make: (body) => ({ update: (d) => {
       const time = d.to - d.from, nothing = d.exporters.every((e) => e.flows === 0);
       body.replaceChildren(...[nothing && state('info', 'Why is this empty?', whyEmpty(d.status, d)), d.exporters.length && h('div.tight', null, table('Exporters', [
@@ -92,7 +100,7 @@ export function build(page) {
         { name: 'Lost', cell: (e) => (e.live ? percent(loss(e.live)) : '–'), by: (e) => (e.live ? loss(e.live) : 0) },
         { name: 'Templates', cell: (e) => (e.live ? h('button.link', { title: `Templates of ${e.name || e.address}`, 'aria-label': `${count(templatesOf(e))} templates of ${e.name || e.address}`, onclick: () => templates(e) }, count(templatesOf(e))) : '–') },
         { name: 'Clock', cell: (e) => (e.live ? skew(e.live.clock_skew_ms) : '–'), by: (e) => e.live?.clock_skew_ms ?? 0 },
-        { name: 'Worth knowing', left: true, cell: (e) => h('span.notes', null, troubles(e.live).join('; ') || 'all well') },
+        { name: 'Worth knowing', left: true, cell: (e) => h('span.notes', null, notes(e).join('; ') || 'all well') },
       ], d.exporters))].filter(Boolean));
     } }),
   }));
