@@ -82,7 +82,7 @@ func TestPageInBrowser(t *testing.T) {
 	}
 	for _, file := range tests {
 		name := strings.TrimSuffix(filepath.Base(file), ".test.mjs")
-		if slices.Contains([]string{"access", "demo"}, name) {
+		if slices.Contains([]string{"access", "demo", "implausible"}, name) {
 			continue // they want other daemons: below
 		}
 		t.Run(name, func(t *testing.T) { browserTests(t, name, "NFSTATS_URL="+d.http, "NFSTATS_EMPTY_URL="+empty.http) })
