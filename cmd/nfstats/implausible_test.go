@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/binary"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -41,4 +43,31 @@ func TestImplausibleInBrowser(t *testing.T) {
 		t.Errorf("%v %s", err, csv)
 	}
 	browserTests(t, "implausible", "NFSTATS_URL="+d.http)
+}
+
+// Imports go the same way: what no network can have carried is in table flows alone.
+func TestImplausibleRecordsOfAnArchive(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ft")
+	flowToolsFile(t, path, 5)
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for record := range 2 {
+		copy(file[24+64*record+36:], []byte{0xff, 0xff, 0xff, 0xff}) // octets
+	}
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := newDaemon(t)
+	d.start()
+	const rate = 1<<32 - 1
+	out := d.mustOutput("import", "flow-tools", "--sampling", fmt.Sprint(rate), path)
+	if !strings.Contains(out, "2 records have counters that no network can have carried") {
+		t.Error(out)
+	}
+	d.expectNumber("two are marked", "SELECT count() FROM flows WHERE implausible AND bytes = 4294967295", 2)
+	for _, table := range []string{"flows", "flows_1m", "flows_1h", "flows_1m_in", "flows_1h_path"} {
+		d.expectNumber(table, "SELECT sum(bytes_scaled) FROM "+table, 3*100*rate)
+	}
 }
