@@ -58,13 +58,15 @@ var (
 	decodedResets    = prometheus.NewDesc("nfstats_decoder_sequence_resets_total", "Restarts of exporters, as their sequence numbers and uptimes tell.", nil, nil)
 	decodedUnknown   = prometheus.NewDesc("nfstats_decoder_sampling_rate_unknown_total", "Flow records whose sampling rate nothing told; they count as unsampled.", nil, nil)
 
-	decodedImplausible = prometheus.NewDesc("nfstats_decoder_implausible_total", "Flow records whose counters no network can have carried; they are stored, and left out of charts and totals.", nil, nil)
+	decodedImplausible = prometheus.NewDesc("nfstats_decoder_implausible_total",
+		"Flow records whose counters no network can have carried; they are stored, and left out of charts and totals.", nil, nil)
 
 	exporterDatagrams   = prometheus.NewDesc("nfstats_exporter_datagrams_total", "Datagrams of an exporter decoded.", []string{"exporter"}, nil)
 	exporterFlows       = prometheus.NewDesc("nfstats_exporter_flows_total", "Flow records of an exporter decoded.", []string{"exporter"}, nil)
 	exporterLost        = prometheus.NewDesc("nfstats_exporter_sequence_lost_total", "Flows (v5), export packets (v9) or data records (IPFIX) that an exporter's sequence numbers miss.", []string{"exporter"}, nil)
 	exporterProblems    = prometheus.NewDesc("nfstats_exporter_dropped_total", "Datagrams, sets, templates and records of an exporter that were refused or lost, by reason.", []string{"exporter", "reason"}, nil)
-	exporterImplausible = prometheus.NewDesc("nfstats_exporter_implausible_total", "Flow records of an exporter whose counters no network can have carried, of up to 4096 exporters.", []string{"exporter"}, nil)
+	exporterImplausible = prometheus.NewDesc("nfstats_exporter_implausible_total",
+		"Flow records of an exporter whose counters no network can have carried, of up to 4096 exporters.", []string{"exporter"}, nil)
 
 	collectorDropped = prometheus.NewDesc("nfstats_collector_dropped_datagrams_total",
 		"Datagrams that were lost before the journal: kernel_buffer_full (raise collector.receive_buffer), by socket, and not_allowed (collector.allow).", []string{"reason", "socket"}, nil)

@@ -126,7 +126,8 @@ func (i *Importer) read(ctx context.Context, f *os.File, r *result) error {
 		r.warnings = append(r.warnings, fmt.Sprintf("%d records had absurd times, which are replaced", clamped))
 	}
 	if implausible > 0 {
-		r.warnings = append(r.warnings, fmt.Sprintf("%d records have counters that no network can have carried; they are left out of charts and totals", implausible))
+		r.warnings = append(r.warnings, fmt.Sprintf("%d records have counters that no network can have carried; "+
+			"they are left out of charts and totals", implausible))
 	}
 	return nil
 }
