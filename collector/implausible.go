@@ -49,7 +49,7 @@ func (c *Collector) noteImplausible(b *decoder.Batch, first, marked int, log *er
 	exporter := netip.AddrFrom16(b.ExporterAddr[row]).Unmap()
 	r := record{b.InIf[row], b.OutIf[row], b.Bytes[row], b.Packets[row], b.SamplingRate[row]}
 	c.implausible.note(exporter, uint64(marked), r)
-	if leftOut, ok := log.due(errorKind{exporter, "implausible"}); ok {
+	if leftOut, ok := log.Due(errorKind{exporter, "implausible"}); ok {
 		log.logger.Warn("flow records with counters that no network can have carried are stored, and left out of charts and totals",
 			zap.Stringer("exporter", exporter), zap.Uint32("in_if", r.inIf), zap.Uint32("out_if", r.outIf), zap.Uint64("octets", r.octets),
 			zap.Uint64("packets", r.packets), zap.Uint32("sampling_rate", r.rate), zap.Int("left_out", leftOut))

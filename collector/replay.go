@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nfstats/nfstats/collector/journal"
 	"github.com/nfstats/nfstats/decoder"
@@ -84,7 +85,8 @@ func storeAgain(ctx context.Context, config Config, token string, block *journal
 		if uint64(done.Flows) <= stored {
 			return nil
 		}
-		return flows.InsertFlows(ctx, store.Block{Token: fmt.Sprintf("replay-%s-%d", token, part), Collector: config.Name, Source: ReplaySource(token)}, &rows)
+		return flows.InsertFlows(ctx, store.Block{Token: fmt.Sprintf("replay-%s-%d", token, part),
+			Collector: config.Name, Source: ReplaySource(token), Imported: time.Now()}, &rows)
 	}
 	var datagram journal.Datagram
 	for cursor := block.Cursor(); cursor.Next(&datagram); {

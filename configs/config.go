@@ -96,13 +96,13 @@ type StoreTLS struct {
 	SkipVerify  bool   `mapstructure:"skip_verify"`
 }
 
-// Retention configures how long rows are kept, in days.
+// Retention configures how long rows are kept.
 type Retention struct {
-	Flows       int `mapstructure:"flows"`
-	Flows1m     int `mapstructure:"flows_1m"`
-	Flows1h     int `mapstructure:"flows_1h"`
-	IfCounters  int `mapstructure:"if_counters"`
-	Calibration int `mapstructure:"calibration"`
+	Flows       Days `mapstructure:"flows"`
+	Flows1m     Days `mapstructure:"flows_1m"`
+	Flows1h     Days `mapstructure:"flows_1h"`
+	IfCounters  Days `mapstructure:"if_counters"`
+	Calibration Days `mapstructure:"calibration"`
 }
 
 // Embedded configures the ClickHouse that nfstats runs itself.

@@ -164,6 +164,9 @@ func variable(key string) string {
 
 // assign decodes one value into the field of cfg that the key names.
 func assign(cfg *Config, key string, value any) error {
+	if value == nil && strings.HasPrefix(key, "store.retention.") {
+		return fmt.Errorf("nothing is not %s", daysAccepted) // else it would be 0, forever
+	}
 	for path := strings.Split(key, "."); len(path) > 0; path = path[:len(path)-1] {
 		value = map[string]any{path[len(path)-1]: value}
 	}
@@ -206,6 +209,8 @@ func refuseMismatch(from, to reflect.Type, value any) (any, error) {
 	switch {
 	case to == reflect.TypeFor[ByteSize]():
 		wrong = from.Kind() != reflect.String && from.Kind() != reflect.Int
+	case to == reflect.TypeFor[Days]():
+		wrong = from.Kind() != reflect.String && from.Kind() != reflect.Int
 	case to == reflect.TypeFor[time.Duration]():
 		wrong = from.Kind() != reflect.String && from != to
 	case to.Kind() == reflect.String:
@@ -227,6 +232,8 @@ func described(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[ByteSize]():
 		return "a size such as 16MiB"
+	case t == reflect.TypeFor[Days]():
+		return daysAccepted
 	case t == reflect.TypeFor[time.Duration]():
 		return `a duration with a unit, such as "1s"`
 	case t.Kind() == reflect.Bool:
@@ -259,7 +266,7 @@ func textToPlain(from, to reflect.Type, value any) (any, error) {
 	}
 	var err error
 	switch {
-	case to == reflect.TypeFor[ByteSize]():
+	case to == reflect.TypeFor[ByteSize](), to == reflect.TypeFor[Days]():
 		return value, nil
 	case to.Kind() == reflect.Bool:
 		_, err = strconv.ParseBool(value.(string))
@@ -274,9 +281,9 @@ func textToPlain(from, to reflect.Type, value any) (any, error) {
 	return value, nil
 }
 
-// numberToText lets a plain number of bytes reach ByteSize.UnmarshalText.
+// numberToText lets a plain number of bytes or days reach UnmarshalText.
 func numberToText(from, to reflect.Type, value any) (any, error) {
-	if to == reflect.TypeFor[ByteSize]() && from.Kind() == reflect.Int {
+	if (to == reflect.TypeFor[ByteSize]() || to == reflect.TypeFor[Days]()) && from.Kind() == reflect.Int {
 		return fmt.Sprint(value), nil
 	}
 	return value, nil

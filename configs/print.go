@@ -50,7 +50,7 @@ func printStruct(out *strings.Builder, v reflect.Value, indent string) {
 		switch value := field.Interface().(type) {
 		case string:
 			fmt.Fprintf(out, "%s%s: %q\n", indent, key, value)
-		case bool, int, uint32, ByteSize, time.Duration:
+		case bool, int, uint32, ByteSize, Days, time.Duration:
 			fmt.Fprintf(out, "%s%s: %v\n", indent, key, value)
 		default:
 			if field.Kind() == reflect.Struct {

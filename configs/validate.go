@@ -65,10 +65,6 @@ func (c *Config) Validate() error {
 	}
 	check("store.clickhouse", clickhouseURL(c.Store.ClickHouse))
 	c.Store.validateServer(check)
-	for key, days := range map[string]int{"flows": c.Store.Retention.Flows, "flows_1m": c.Store.Retention.Flows1m, "flows_1h": c.Store.Retention.Flows1h,
-		"if_counters": c.Store.Retention.IfCounters, "calibration": c.Store.Retention.Calibration} {
-		check("store.retention."+key, between(days, 1, 36500))
-	}
 	if !diskBudget.MatchString(c.Store.MaxDisk) {
 		check("store.max_disk", fmt.Errorf("%q is neither a size such as 200GB nor a share such as 80%%", c.Store.MaxDisk))
 	}

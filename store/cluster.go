@@ -63,19 +63,30 @@ func ddl(statement, database, cluster string) ([]string, error) {
 	}
 	if m := createView.FindStringSubmatch(statement); m != nil {
 		statement = strings.Replace(statement, m[1]+" TO "+m[2], m[1]+on+" TO "+localName(m[2]), 1)
-		return []string{fromTable.ReplaceAllStringFunc(statement, func(from string) string { return "FROM " + localName(strings.TrimPrefix(from, "FROM ")) })}, nil
+		return []string{fromLocal(statement)}, nil
 	}
 	if m := createDictionary.FindStringSubmatch(statement); m != nil {
 		return []string{strings.Replace(statement, "DICTIONARY "+m[1], "DICTIONARY "+m[1]+on, 1)}, nil
 	}
 	if m := alterTable.FindStringSubmatch(statement); m != nil {
 		local := strings.Replace(statement, "ALTER TABLE "+m[1], "ALTER TABLE "+localName(m[1])+on, 1)
+		if strings.Contains(statement, "MODIFY QUERY") { // of a view
+			return []string{fromLocal(local)}, nil
+		}
 		if shardingKeys[m[1]] == "" || !strings.Contains(statement, "COLUMN") {
 			return []string{local}, nil
 		}
 		return []string{local, strings.Replace(statement, "ALTER TABLE "+m[1], "ALTER TABLE "+m[1]+on, 1)}, nil
 	}
 	return nil, fmt.Errorf("no cluster form is known of %.60q", statement)
+}
+
+// fromLocal returns the query of a view with the parts on each node for the tables
+// that it reads.
+func fromLocal(query string) string {
+	return fromTable.ReplaceAllStringFunc(query, func(from string) string {
+		return "FROM " + localName(strings.TrimPrefix(from, "FROM "))
+	})
 }
 
 // localName returns the name of a table's part on each node.

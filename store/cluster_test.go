@@ -245,11 +245,14 @@ func TestOneNodeCluster(t *testing.T) {
 		}
 	}
 	for _, verb := range []string{"STOP", "START"} {
-		if err := s.Conn().Exec(t.Context(), withoutKeeper(s.ttlMerges(verb))); err != nil {
-			t.Error(err)
-		}
-		if err := s.Conn().Exec(t.Context(), "EXPLAIN AST "+s.ttlMerges(verb)); err != nil {
-			t.Error(err)
+		for _, table := range expiringTables() {
+			statement := s.ttlMergesSQL(verb, table)
+			if err := s.Conn().Exec(t.Context(), withoutKeeper(statement)); err != nil {
+				t.Error(err)
+			}
+			if err := s.Conn().Exec(t.Context(), "EXPLAIN AST "+statement); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }

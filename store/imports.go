@@ -126,30 +126,6 @@ func (s *Store) ForgetImport(ctx context.Context, id string) (Import, error) {
 	return i, s.SaveImport(ctx, forgotten)
 }
 
-// KeepExpired stops ClickHouse from dropping flows that are older than table
-// flows keeps them, until resume is called or ClickHouse starts again. Without
-// it an old archive's flows may be gone before they are rolled up.
-func (s *Store) KeepExpired(ctx context.Context) (resume func() error, err error) {
-	if err := s.conn.Exec(ctx, s.ttlMerges("STOP")); err != nil {
-		return nil, fmt.Errorf("hold back the expiry of flows: %w", err)
-	}
-	return func() error {
-		if err := s.conn.Exec(context.WithoutCancel(ctx), s.ttlMerges("START")); err != nil {
-			return fmt.Errorf("let flows expire again: %w", err)
-		}
-		return nil
-	}, nil
-}
-
-// ttlMerges returns the statement that stops or starts the expiry of flows.
-func (s *Store) ttlMerges(verb string) string {
-	on := ""
-	if s.cluster != "" {
-		on = "ON CLUSTER " + quoted(s.cluster) + " "
-	}
-	return "SYSTEM " + verb + " TTL MERGES " + on + s.database + "." + s.partName("flows")
-}
-
 // RestartImport removes what an import has left and returns the number of the
 // next attempt.
 func (s *Store) RestartImport(ctx context.Context, i Import) (attempt uint32, err error) {

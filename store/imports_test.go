@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -73,29 +74,74 @@ func TestImportsAreForgottenAndComeAgain(t *testing.T) {
 	}
 }
 
-func TestOldImportsReachTheHours(t *testing.T) {
+// What an import brings in is kept as long as what is received that day, in flows and
+// in all that is rolled up from them, and then expires. Live flows beside it do not
+// stay longer for it.
+func TestImportedFlowsAreKeptFromTheirImport(t *testing.T) {
 	s := prepared(t)
-	ctx := t.Context()
-	resume, err := s.KeepExpired(ctx)
-	if err != nil {
-		t.Fatal(err)
+	enforced(t, newRetention(t, s, keepAll()))
+	put := func(source string, flows int, received, imported time.Time) {
+		t.Helper()
+		block := Block{Token: source, Collector: "c", Source: source, Imported: imported}
+		if err := s.InsertFlows(t.Context(), block, importRows(flows, received)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.RollUpSource(t.Context(), source, 1); err != nil {
+			t.Fatal(err)
+		}
 	}
-	old := time.Now().Add(-60 * 24 * time.Hour) // longer ago than flows and flows_1m hold
-	if err := s.InsertFlows(ctx, Block{Token: "x", Collector: "c", Source: "old"}, importRows(10, old)); err != nil {
-		t.Fatal(err)
+	// While they come in, as if that had been in the past, nothing goes.
+	execute(t, s, s.ttlMergesSQL("STOP", "flows"))
+	now := time.Now()
+	received := now.AddDate(-6, 0, 0).Truncate(time.Hour) // both live and imported flows of one minute
+	put("today", 1, received, now)
+	put("lately", 2, received.AddDate(0, -2, 0), now.AddDate(0, 0, -20))
+	put("in the year before", 4, received.AddDate(0, -4, 0), now.AddDate(0, 0, -399))
+	put("long ago", 8, received.AddDate(0, -6, 0), now.AddDate(0, 0, -401))
+	put("", 16, received.AddDate(0, -8, 0), time.Time{})
+	execute(t, s, s.ttlMergesSQL("START", "flows"))
+	left := merged(t, s)
+	for _, table := range importedTables {
+		want := uint64(100)
+		switch retainedAs(table) {
+		case "flows_1m":
+			want += 200
+		case "flows_1h":
+			want += 200 + 400
+		}
+		if left[table] != want {
+			t.Errorf("%s has %d octets left, want %d", table, left[table], want)
+		}
 	}
-	time.Sleep(3 * time.Second) // ClickHouse would have dropped them
-	if n, err := s.CountSource(ctx, "old"); err != nil || n != 10 {
-		t.Errorf("%d flows are left before the rollup, %v", n, err)
+	// Rows of the same minute: neither is added to the other.
+	put("again", 32, now.Add(-time.Hour), now)
+	execute(t, s, "INSERT INTO flows_1m (time, exporter_addr, bytes) SELECT time, exporter_addr, 1 FROM flows_1m WHERE source = 'again'")
+	if left = merged(t, s); left["flows_1h"] != 100+200+400+3200+1 {
+		t.Errorf("flows_1h has %d octets", left["flows_1h"])
 	}
-	if err := s.RollUpSource(ctx, "old", 1); err != nil {
-		t.Fatal(err)
+	for _, table := range importedTables[1:] {
+		if got := number(t, s, "SELECT count() FROM "+table+" WHERE (source = '') != (time_imported = 0)"); got != 0 {
+			t.Errorf("%d rows of %s have the import time of others", got, table)
+		}
 	}
-	if err := resume(); err != nil {
-		t.Fatal(err)
-	}
-	var bytes uint64
-	if err := s.conn.QueryRow(ctx, "SELECT sum(bytes) FROM flows_1h WHERE source = 'old'").Scan(&bytes); err != nil || bytes != 1000 {
-		t.Errorf("%d octets in flows_1h, %v", bytes, err)
+}
+
+// What is in a rollup is in all that are made from it.
+func TestEveryColumnOfARollupReachesTheTablesBesideIt(t *testing.T) {
+	s := prepared(t)
+	const stored = `SELECT groupArray(name) FROM system.columns WHERE database = $1 AND table = $2 AND default_kind != 'ALIAS'`
+	for _, table := range importedTables[2:] {
+		var columns, filled []string
+		if err := s.conn.QueryRow(t.Context(), stored, s.database, table).Scan(&columns); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.conn.QueryRow(t.Context(), stored, s.database, table+"_of_1m").Scan(&filled); err != nil {
+			t.Fatal(err)
+		}
+		for _, column := range columns {
+			if !slices.Contains(filled, column) {
+				t.Errorf("%s has %s, which its view does not fill: %v", table, column, filled)
+			}
+		}
 	}
 }

@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"regexp"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -13,38 +11,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// A retainedTable is one whose rows expire.
-type retainedTable struct {
-	name   string
-	ttl    string   // the expression that the days are added to
-	tables []string // that go with it, itself first
-}
-
-// retainedTables are in the order in which the answers list them.
-var retainedTables = []retainedTable{
-	{"flows", "toDateTime(time_received)", []string{"flows"}},
-	{"flows_1m", "time", withNarrow("flows_1m")},
-	{"flows_1h", "time", withNarrow("flows_1h")},
-	{"if_counters", "toDateTime(time)", []string{"if_counters"}},
-	{"calibration", "bucket", []string{"calibration"}},
-}
-
-// retainedAs returns the name under which a table's rows are kept.
-func retainedAs(table string) string {
-	for _, t := range retainedTables {
-		if slices.Contains(t.tables, table) {
-			return t.name
-		}
-	}
-	return table
-}
-
-// maxDays bounds how long rows can be kept. DateTime ends in 2106.
-const maxDays = 36500
-
 // RetentionSettings say how long rows are kept.
 type RetentionSettings struct {
-	Days    map[string]int // by table: flows, flows_1m, flows_1h, if_counters, calibration
+	Days    map[string]int // by table: flows, flows_1m, flows_1h, if_counters, calibration; or Forever
 	MaxDisk string         // "" for no budget, see ParseBudget
 }
 
@@ -63,9 +32,10 @@ type Retention struct {
 	metrics    retentionMetrics
 	logger     *zap.Logger
 
-	mu      sync.Mutex // one change or look at the disk at a time
-	problem string     // of the last look at the disk
-	warned  time.Time
+	mu       sync.Mutex      // one change or look at the disk at a time
+	expiring map[string]bool // tables whose rows expire, as far as this process knows
+	problem  string          // of the last look at the disk
+	warned   time.Time
 }
 
 type retentionMetrics struct {
@@ -95,15 +65,17 @@ func NewRetention(s *Store, configured RetentionSettings, registry prometheus.Re
 		bytes:      counter("shed_bytes_total", "Bytes dropped because of the disk budget."),
 	}
 	registry.MustRegister(m.used, m.budget, m.free, m.fullIn, m.partitions, m.bytes)
-	return &Retention{store: s, configured: configured, metrics: m, logger: logger}, nil
+	return &Retention{store: s, configured: configured, metrics: m, logger: logger, expiring: map[string]bool{}}, nil
 }
 
 // Check returns what is wrong, by setting; nothing when all is right.
 func (r RetentionSettings) Check() map[string]string {
 	problems := map[string]string{}
 	for _, t := range retainedTables {
-		if days := r.Days[t.name]; days < 1 || days > maxDays {
-			problems[t.name] = fmt.Sprintf("%d days is not between 1 and %d", days, maxDays)
+		if days, set := r.Days[t.name]; !set {
+			problems[t.name] = "is not said"
+		} else if days < 0 || days > maxDays {
+			problems[t.name] = fmt.Sprintf("%d days is not between 1 and %d, nor 0 for forever", days, maxDays)
 		}
 	}
 	if _, err := ParseBudget(r.MaxDisk); err != nil {
@@ -185,9 +157,42 @@ func (r *Retention) Settings(ctx context.Context) (RetentionSettings, error) {
 func (r RetentionSettings) values() map[string]string {
 	values := map[string]string{"max_disk": r.MaxDisk}
 	for _, t := range retainedTables {
-		values[t.name] = strconv.Itoa(r.Days[t.name])
+		values[t.name] = spelled(r.Days[t.name])
 	}
 	return values
+}
+
+// forever is how Forever is spelled.
+const forever = "forever"
+
+// spelled returns days as table retention holds them, unspelled reads them; what it
+// cannot read fails the check.
+func spelled(days int) string {
+	if days == Forever {
+		return forever
+	}
+	return strconv.Itoa(days)
+}
+
+func unspelled(text string) int {
+	if text == forever {
+		return Forever
+	}
+	if days, err := strconv.Atoi(text); err == nil && days != Forever {
+		return days
+	}
+	return -1
+}
+
+// inDays returns days as people read them.
+func inDays(days int) string {
+	if days == Forever {
+		return forever
+	}
+	if days == 1 {
+		return "1 day"
+	}
+	return strconv.Itoa(days) + " days"
 }
 
 // settings lays what was set at run time over the configuration, where that has
@@ -210,7 +215,7 @@ func (r *Retention) settings(ctx context.Context) (RetentionSettings, error) {
 	}
 	settings := RetentionSettings{Days: map[string]int{}, MaxDisk: values["max_disk"]}
 	for _, t := range retainedTables {
-		settings.Days[t.name], _ = strconv.Atoi(values[t.name]) // what is not a number fails the check
+		settings.Days[t.name] = unspelled(values[t.name])
 	}
 	if err := rows.Err(); err != nil {
 		return RetentionSettings{}, fmt.Errorf("read the retention: %w", err)
@@ -221,66 +226,50 @@ func (r *Retention) settings(ctx context.Context) (RetentionSettings, error) {
 	return settings, nil
 }
 
-// ttlDays finds the days of a TTL in the definition of a table.
-var ttlDays = regexp.MustCompile(`TTL .* \+ toIntervalDay\((\d+)\)`)
+// learningTime is how long a change waits until ClickHouse's parts know of it. With
+// many flows they take longer, and the next look goes on.
+const learningTime = 10 * time.Second
 
-// apply changes the TTL of the tables where it is another one. Parts learn it by
-// a mutation that reads nothing but the times, in the background.
+// apply changes the TTL of the tables where it is another one.
 func (r *Retention) apply(ctx context.Context, settings RetentionSettings) error {
-	for _, t := range retainedTables {
-		for _, table := range t.tables {
-			if err := r.keep(ctx, table, t.ttl, settings.Days[t.name]); err != nil {
-				return fmt.Errorf("keep %s for %d days: %w", table, settings.Days[t.name], err)
+	for began := time.Now(); ; {
+		done := true
+		for _, t := range retainedTables {
+			for _, table := range t.tables {
+				if err := r.keep(ctx, t, table, settings.Days[t.name]); err != nil {
+					return fmt.Errorf("keep %s %s: %w", table, inDays(settings.Days[t.name]), err)
+				}
+				done = done && r.expiring[table]
 			}
 		}
-	}
-	return nil
-}
-
-// keep makes the TTL of a table so many days, if it is another one.
-func (r *Retention) keep(ctx context.Context, table, ttl string, days int) error {
-	var definition string
-	const query = "SELECT create_table_query FROM system.tables WHERE database = $1 AND name = $2"
-	if err := r.store.conn.QueryRow(ctx, query, r.store.database, r.store.partName(table)).Scan(&definition); err != nil {
-		return fmt.Errorf("read its definition: %w", err)
-	}
-	if match := ttlDays.FindStringSubmatch(definition); match != nil && match[1] == strconv.Itoa(days) {
-		return nil
-	}
-	for _, statement := range []string{
-		fmt.Sprintf("ALTER TABLE %s MODIFY SETTING materialize_ttl_recalculate_only = 1", table),
-		fmt.Sprintf("ALTER TABLE %s MODIFY TTL %s + INTERVAL %d DAY", table, ttl, days),
-	} {
-		if err := r.store.apply(ctx, statement); err != nil {
-			return err
+		if done || time.Since(began) >= learningTime {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	r.logger.Info("rows are kept", zap.String("table", table), zap.Int("days", days))
-	return nil
 }
 
-// partName returns the name under which a node has its rows of a table.
-func (s *Store) partName(table string) string {
-	if s.cluster == "" {
-		return table
-	}
-	return localName(table)
-}
-
-// ExpiresOnArrival returns warnings, one for each table, for rows as old as oldest
-// that are about to be inserted: ClickHouse drops them at its next merge.
-func (r *Retention) ExpiresOnArrival(ctx context.Context, oldest time.Time) ([]string, error) {
+// KeptUntil tells, for each table of flows that does not keep rows as old as oldest
+// anyway, until when they are kept if they are imported now.
+func (r *Retention) KeptUntil(ctx context.Context, oldest time.Time) ([]string, error) {
 	settings, err := r.Settings(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var warnings []string
-	age := int(time.Since(oldest).Hours() / 24)
+	var texts []string
+	now := time.Now()
 	for _, table := range []string{"flows", "flows_1m", "flows_1h"} {
-		if days := settings.Days[table]; age >= days {
-			warnings = append(warnings, fmt.Sprintf("rows from %s are %d days old, table %s keeps %d: raise store.retention.%s first, else they are dropped soon",
-				oldest.UTC().Format(time.DateOnly), age, table, days, table))
+		days := settings.Days[table]
+		if days == Forever || oldest.AddDate(0, 0, days).After(now) {
+			continue
 		}
+		texts = append(texts, fmt.Sprintf("rows from %s are %d days old, table %s keeps %d from the import on, until %s: "+
+			"to keep them longer, raise store.retention.%s first", oldest.UTC().Format(time.DateOnly),
+			int(now.Sub(oldest).Hours()/24), table, days, now.UTC().AddDate(0, 0, days).Format(time.DateOnly), table))
 	}
-	return warnings, nil
+	return texts, nil
 }

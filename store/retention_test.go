@@ -105,7 +105,7 @@ func TestRetentionSetAtRunTimeHoldsUntilTheConfigurationChanges(t *testing.T) {
 	if err != nil || now.Days["flows"] != 20 || now.MaxDisk != "70%" || ttlOf(t, s, "flows") != "20" {
 		t.Errorf("configured anew: %+v %v", now, err)
 	}
-	changed.Days["flows_1h"], changed.MaxDisk = 0, "much"
+	changed.Days["flows_1h"], changed.MaxDisk = -1, "much"
 	if err := r.Set(t.Context(), changed); err == nil || len(changed.Check()) != 2 {
 		t.Errorf("wrong settings: %v, %v", err, changed.Check())
 	}
@@ -242,11 +242,25 @@ func TestParseBudget(t *testing.T) {
 	}
 }
 
-func TestExpiresOnArrival(t *testing.T) {
-	r := newRetention(t, prepared(t), keepAll())
-	for days, want := range map[int]int{1: 0, 11: 1, 31: 2, 500: 3} {
-		if warnings, err := r.ExpiresOnArrival(t.Context(), time.Now().AddDate(0, 0, -days)); err != nil || len(warnings) != want {
-			t.Errorf("%d days: %q %v", days, warnings, err)
+func TestImportsTellUntilWhenTheyAreKept(t *testing.T) {
+	settings := keepAll()
+	r := newRetention(t, prepared(t), settings)
+	told := func(want int, daysAgo int) {
+		t.Helper()
+		texts, err := r.KeptUntil(t.Context(), time.Now().AddDate(0, 0, -daysAgo))
+		if err != nil || len(texts) != want {
+			t.Errorf("%d days: %q %v", daysAgo, texts, err)
+		}
+		if until := time.Now().UTC().AddDate(0, 0, 10).Format(time.DateOnly); want > 0 && !strings.Contains(texts[0], "until "+until) {
+			t.Errorf("%d days: %q", daysAgo, texts)
 		}
 	}
+	for days, want := range map[int]int{1: 0, 11: 1, 31: 2, 500: 3} {
+		told(want, days)
+	}
+	settings.Days["flows_1h"] = Forever
+	if err := r.Set(t.Context(), settings); err != nil {
+		t.Fatal(err)
+	}
+	told(2, 20_000)
 }

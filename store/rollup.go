@@ -263,9 +263,9 @@ func (s *Store) rollUpWhere(ctx context.Context, where, token string) error {
 			"max_insert_threads": 1, "max_partitions_per_insert_block": 0,
 			"min_insert_block_size_rows": 1 << 30, "min_insert_block_size_bytes": 1 << 40,
 		})
-		query := `INSERT INTO flows_1m (time, ` + rollupKey + `, bytes, packets, flows, bytes_sq)
-SELECT toDateTime(at, 'UTC'), ` + rollupKey + `, sum(bytes), sum(packets), sum(flows), sum(bytes_sq)
-FROM (` + spreadSQL("flows", rollupKey, part, "toInt64(0)", "toInt64(4294967295000)", "toInt64(60000)") + `)
+		query := `INSERT INTO flows_1m (time, ` + rollupKey + `, bytes, packets, flows, bytes_sq, time_imported)
+SELECT toDateTime(at, 'UTC'), ` + rollupKey + `, sum(bytes), sum(packets), sum(flows), sum(bytes_sq), max(time_imported)
+FROM (` + spreadSQL("flows", rollupKey+", time_imported", part, "toInt64(0)", "toInt64(4294967295000)", "toInt64(60000)") + `)
 GROUP BY ALL ORDER BY ALL`
 		if err := s.conn.Exec(clickhouse.Context(ctx, settings), query); err != nil {
 			return fmt.Errorf("insert into flows_1m: %w", err)

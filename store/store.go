@@ -137,6 +137,9 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err := s.migrate(ctx); err != nil {
 		return err
 	}
+	if err := s.mendTTL(ctx); err != nil {
+		return err
+	}
 	return s.loadASNames(ctx)
 }
 

@@ -145,7 +145,8 @@ func TestEveryColumnArrives(t *testing.T) {
 	b.SrcPortXlate[0], b.DstPortXlate[0] = 37, 38
 	b.MarkImplausible(0)
 	b.SetMPLSLabels(0, []uint32{16, 1048575})
-	if err := s.InsertFlows(t.Context(), Block{Token: "t", Collector: "c1", Source: "file.nf"}, b); err != nil {
+	imported := time.Now().UTC() // else they would have expired
+	if err := s.InsertFlows(t.Context(), Block{Token: "t", Collector: "c1", Source: "file.nf", Imported: imported}, b); err != nil {
 		t.Fatal(err)
 	}
 	var out strings.Builder
@@ -156,7 +157,7 @@ func TestEveryColumnArrives(t *testing.T) {
 	for _, ms := range []int64{b.TimeReceived[0], b.TimeFlowStart[0], b.TimeFlowEnd[0]} {
 		times += time.UnixMilli(ms).UTC().Format(`"2006-01-02 15:04:05.000",`)
 	}
-	want := times + `"NETFLOW_V9","c1","file.nf","2001:db8::1",11,"2001:db8::2","::ffff:192.0.0.9","2001:db8::4","2001:db8::5",35,36,12,13,3356,15,16,17,4611686018427387905,19,1000,34525,6,22,23,24,25,26,27,28,1,64,31,32,33,34,"2001:db8::6","2001:db8::7",37,38,"[16,1048575]",1,"2001:db8::2","192.0.0.9","Level 3 Communications, Inc.",`
+	want := times + `"NETFLOW_V9","c1","file.nf","2001:db8::1",11,"2001:db8::2","::ffff:192.0.0.9","2001:db8::4","2001:db8::5",35,36,12,13,3356,15,16,17,4611686018427387905,19,1000,34525,6,22,23,24,25,26,27,28,1,64,31,32,33,34,"2001:db8::6","2001:db8::7",37,38,"[16,1048575]",1,"` + imported.Format(time.DateTime) + `","2001:db8::2","192.0.0.9","Level 3 Communications, Inc.",`
 	if line, _, _ := strings.Cut(out.String(), "\n"); !strings.HasPrefix(line, want) || !strings.HasSuffix(line, ",0,0") {
 		t.Errorf("got\n%s, want\n%s…", line, want)
 	}

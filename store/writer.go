@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -75,6 +76,10 @@ type Block struct {
 
 	Collector string // which nfstats received the flows
 	Source    string // the archive's name, "" for live flows
+
+	// Imported is when flows of another time come in, which are kept as long from
+	// then on as live flows are from their reception; zero for live flows.
+	Imported time.Time
 }
 
 // InsertFlows writes the rows of b into table flows as one block. It returns
@@ -88,6 +93,10 @@ func (s *Store) InsertFlows(ctx context.Context, block Block, b *decoder.Batch) 
 	if block.Source != "" {
 		columns = append(columns,
 			flowColumn{"source", "String", func(b *decoder.Batch) any { return repeated(block.Source, b.Len()) }})
+	}
+	if !block.Imported.IsZero() {
+		columns = append(columns,
+			flowColumn{"time_imported", "DateTime('UTC')", func(b *decoder.Batch) any { return repeated(block.Imported, b.Len()) }})
 	}
 	if b.HasMPLSLabels() {
 		columns = append(columns, labelColumn)
@@ -136,10 +145,10 @@ func (s *Store) insertColumns(ctx context.Context, table, token string, columns 
 	return batch.Send()
 }
 
-func repeated(s string, n int) []string {
-	column := make([]string, n)
+func repeated[T any](value T, n int) []T {
+	column := make([]T, n)
 	for i := range column {
-		column[i] = s
+		column[i] = value
 	}
 	return column
 }

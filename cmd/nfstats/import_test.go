@@ -173,9 +173,9 @@ func TestImportThatIsKilledYieldsEachFlowOnce(t *testing.T) {
 	}
 }
 
-// What is older than the tables keep comes in with a warning, and with the AS
-// numbers of the database, as live flows do.
-func TestImportWarnsOfExpiryAndCompletesASNumbers(t *testing.T) {
+// What is older than the tables keep is told until when it stays, and comes in with
+// the AS numbers of the database, as live flows do.
+func TestImportTellsOfExpiryAndCompletesASNumbers(t *testing.T) {
 	dir := t.TempDir()
 	database := filepath.Join(dir, "asn.mmdb")
 	writeASNDatabase(t, database, &net.IPNet{IP: net.IPv4(198, 51, 100, 0).To4(), Mask: net.CIDRMask(24, 32)}, 64501)
@@ -301,4 +301,47 @@ func TestImportOfATimeRange(t *testing.T) {
 			t.Errorf("%v: %s", tc.flags, out)
 		}
 	}
+}
+
+// An archive of years ago stays as long as what is received on the day of its
+// import, in flows and in all sums, also after everything is merged; then it goes.
+func TestImportOfYearsAgoIsKeptFromTheImportOn(t *testing.T) {
+	d := newDaemon(t)
+	d.start() // with retention at its defaults
+	dir := t.TempDir()
+	for year := 2; year <= 6; year += 2 {
+		flowToolsFileOf(t, filepath.Join(dir, fmt.Sprint("ft-", year)), 100*year, time.Now().AddDate(-year, 0, 0))
+	}
+	d.mustOutput("import", "flow-tools", dir)
+	tables := []string{"flows", "flows_1m", "flows_1m_in", "flows_1m_out", "flows_1h", "flows_1h_in", "flows_1h_out", "flows_1h_path"}
+	expect := func(when string, octets map[string]string) {
+		t.Helper()
+		for _, table := range tables {
+			d.mustOutput("sql", "OPTIMIZE TABLE "+table+" FINAL")
+			kept, _, _ := strings.Cut(strings.TrimSuffix(table, "_path"), "_in")
+			kept, _, _ = strings.Cut(kept, "_out")
+			if got := d.scalar("SELECT sum(bytes) FROM " + table); got != octets[kept] {
+				t.Errorf("%s: %s has %s octets, want %s", when, table, got, octets[kept])
+			}
+		}
+	}
+	const all = "120000"
+	expect("after the import", map[string]string{"flows": all, "flows_1m": all, "flows_1h": all})
+	if got := d.scalar("SELECT count(), uniqExact(toYear(time_received)) FROM flows"); got != "1200\t3" {
+		t.Errorf("%s flows and years", got)
+	}
+	later := func(days int) {
+		t.Helper()
+		for _, table := range tables {
+			d.mustOutput("sql", fmt.Sprintf("ALTER TABLE %s UPDATE time_imported = time_imported - INTERVAL %d DAY WHERE 1 SETTINGS mutations_sync = 2", table, days))
+		}
+	}
+	later(9)
+	expect("nine days later", map[string]string{"flows": all, "flows_1m": all, "flows_1h": all})
+	later(2)
+	expect("eleven days later", map[string]string{"flows": "0", "flows_1m": all, "flows_1h": all})
+	later(20)
+	expect("31 days later", map[string]string{"flows": "0", "flows_1m": "0", "flows_1h": all})
+	later(370)
+	expect("401 days later", map[string]string{"flows": "0", "flows_1m": "0", "flows_1h": "0"})
 }

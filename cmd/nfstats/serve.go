@@ -209,8 +209,9 @@ func decoderConfig(cfg configs.Decoder) netflow.Config {
 // retentionSettings translates the configuration of the retention.
 func retentionSettings(cfg *configs.Config) store.RetentionSettings {
 	r := cfg.Store.Retention
-	return store.RetentionSettings{MaxDisk: cfg.Store.MaxDisk, Days: map[string]int{"flows": r.Flows, "flows_1m": r.Flows1m,
-		"flows_1h": r.Flows1h, "if_counters": r.IfCounters, "calibration": r.Calibration}}
+	return store.RetentionSettings{MaxDisk: cfg.Store.MaxDisk, Days: map[string]int{
+		"flows": int(r.Flows), "flows_1m": int(r.Flows1m), "flows_1h": int(r.Flows1h),
+		"if_counters": int(r.IfCounters), "calibration": int(r.Calibration)}}
 }
 
 // announce says where to point routers and browsers.

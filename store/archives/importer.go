@@ -33,8 +33,8 @@ type Importer struct {
 	mu       sync.Mutex
 	taken    map[string]bool    // IDs of this run
 	versions map[string]version // by path, of all runs
-	oldest   time.Time          // that warnOfExpiry has asked about in this run
-	warned   int                // tables that it has warned of
+	oldest   time.Time          // that tellExpiry has asked about in this run
+	told     int                // tables that it has told of
 	batches  sync.Pool          // *decoder.Batch, at most one for each file that is read
 }
 
@@ -55,19 +55,7 @@ type result struct {
 // Run imports files. Damage of one does not keep the others from coming in; the
 // error says how many were not read whole.
 func (i *Importer) Run(ctx context.Context, files []File) error {
-	if i.Flows != nil {
-		resume, err := i.Flows.KeepExpired(ctx)
-		if err != nil {
-			i.Progress.warn("%v: flows older than the tables keep may be gone before they are in the hourly totals", err)
-		} else {
-			defer func() {
-				if err := resume(); err != nil {
-					i.Progress.warn("%v", err)
-				}
-			}()
-		}
-	}
-	i.taken, i.oldest, i.warned = map[string]bool{}, time.Now(), 0
+	i.taken, i.oldest, i.told = map[string]bool{}, time.Now(), 0
 	i.Progress.begin(files)
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, i.Parallel))
@@ -89,20 +77,21 @@ func (i *Importer) Run(ctx context.Context, files []File) error {
 	return err
 }
 
-// warnOfExpiry warns of tables that do not keep flows as old as these, when they
-// are more tables than it has warned of. It is called before they come in, so that there is time to stop.
-func (i *Importer) warnOfExpiry(ctx context.Context, oldest time.Time) error {
+// tellExpiry tells of tables that do not keep flows as old as these until when they
+// keep them, when they are more tables than it has told of. It is called before
+// they come in, so that there is time to stop.
+func (i *Importer) tellExpiry(ctx context.Context, oldest time.Time) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if !oldest.Before(i.oldest.Add(-time.Hour)) {
 		return nil
 	}
 	i.oldest = oldest
-	warnings, err := i.Retention.ExpiresOnArrival(ctx, oldest)
-	if len(warnings) > i.warned {
-		i.warned = len(warnings)
-		for _, w := range warnings {
-			i.Progress.warn("%s", w)
+	texts, err := i.Retention.KeptUntil(ctx, oldest)
+	if len(texts) > i.told {
+		i.told = len(texts)
+		for _, text := range texts {
+			i.Progress.warn("%s", text)
 		}
 	}
 	return err

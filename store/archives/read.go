@@ -96,13 +96,14 @@ func (i *Importer) read(ctx context.Context, f *os.File, r *result) error {
 		}
 		r.Flows += uint64(b.Len())
 		if i.Retention != nil && b.Len() > 0 {
-			if err := i.warnOfExpiry(ctx, time.UnixMilli(first)); err != nil {
+			if err := i.tellExpiry(ctx, time.UnixMilli(first)); err != nil {
 				return err
 			}
 		}
 		if i.Flows != nil {
 			token := fmt.Sprintf("import-%s-%d-%s-%d", r.ID, r.Attempt, i.Plan.digest, block)
-			if err := i.Flows.InsertFlows(ctx, store.Block{Token: token, Collector: i.Collector, Source: r.ID}, b); err != nil {
+			block := store.Block{Token: token, Collector: i.Collector, Source: r.ID, Imported: time.Now()}
+			if err := i.Flows.InsertFlows(ctx, block, b); err != nil {
 				return err
 			}
 		}
