@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -27,7 +28,7 @@ type RetentionStatus struct {
 // TableSize is what one table takes.
 type TableSize struct {
 	Table       string
-	Days        int // kept
+	Days        int // kept, or Forever
 	Bytes       int64
 	BytesPerDay int64     // growth of the last days
 	Oldest      time.Time // row, zero when it is empty
@@ -89,7 +90,7 @@ func tableSizes(partitions []partition, settings RetentionSettings, now time.Tim
 	today := now.UTC().Truncate(24 * time.Hour)
 	var began time.Time // of collecting, so far as the days tell
 	for _, p := range partitions {
-		if p.end.Sub(p.start) <= 24*time.Hour && p.end.After(today.AddDate(0, 0, -growthDays)) && (began.IsZero() || p.start.Before(began)) {
+		if p.end.Sub(p.start) <= 24*time.Hour && p.start.Before(now) && p.end.After(today.AddDate(0, 0, -growthDays)) && (began.IsZero() || p.start.Before(began)) {
 			began = p.start
 		}
 	}
@@ -133,22 +134,35 @@ func tableSizes(partitions []partition, settings RetentionSettings, now time.Tim
 const forecastDays = 3650
 
 // forecast returns in how many days the budget (0 for none) or the disk is full.
-// Each table grows as in the last days until its oldest rows expire, from then on
-// as much goes as comes. It returns -1 if that is earlier.
+// Each table grows as in the last days, while its partitions expire; once rows of
+// that growth expire too, as much goes as comes. It returns -1 if it is not full
+// within forecastDays.
 func forecast(d *disk, settings RetentionSettings, budget int64, now time.Time) int {
 	room := d.free
 	if budget > 0 {
 		room = min(room, budget-d.used)
 	}
+	var expire [forecastDays]int64 // bytes of partitions that are there, by day from now
+	for _, p := range d.partitions {
+		// What should have gone already stays for a reason of its own, such as imported rows.
+		end := p.end.AddDate(0, 0, settings.Days[p.table])
+		if settings.Days[p.table] == Forever || p.start.After(now) || !end.After(now) {
+			continue
+		}
+		if day := int(math.Ceil(end.Sub(now).Hours() / 24)); day < forecastDays {
+			expire[day] += p.bytes
+		}
+	}
 	sizes := tableSizes(d.partitions, settings, now)
 	for day := range forecastDays {
+		room += expire[day]
 		var growth int64
 		for _, t := range sizes {
-			age := 0
-			if !t.Oldest.IsZero() {
-				age = int(now.Sub(t.Oldest).Hours() / 24)
+			grown := day
+			if t.Days != Forever {
+				grown = min(day, t.Days)
 			}
-			growth += t.BytesPerDay * int64(min(day, max(t.Days-age, 0)))
+			growth += t.BytesPerDay * int64(grown)
 		}
 		if growth > room {
 			return max(day-1, 0)

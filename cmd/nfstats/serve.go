@@ -19,6 +19,7 @@ import (
 	"github.com/nfstats/nfstats/collector"
 	"github.com/nfstats/nfstats/collector/journal"
 	"github.com/nfstats/nfstats/configs"
+	"github.com/nfstats/nfstats/decoder"
 	"github.com/nfstats/nfstats/decoder/netflow"
 	"github.com/nfstats/nfstats/httpui"
 	"github.com/nfstats/nfstats/snmp"
@@ -111,7 +112,8 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	}
 	config := collectorConfig(cfg, name)
 	config.Networks = networks
-	flowCollector, err := collector.New(config, flows, registry, logger.Named("collector"))
+	prepared := &preparedStore{flows: flows, prepared: make(chan struct{})}
+	flowCollector, err := collector.New(config, prepared, registry, logger.Named("collector"))
 	if err != nil {
 		return err
 	}
@@ -152,6 +154,7 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 			}
 			return err
 		}
+		close(prepared.prepared)
 		r.prepared.Store(true)
 		group.Go(func() error { return keeper.Run(groupCtx) })
 		group.Go(func() error { return poller.Run(groupCtx) })
@@ -168,6 +171,23 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	err = group.Wait()
 	notify(systemd.SdNotifyStopping, logger)
 	return err
+}
+
+// A preparedStore takes flows once the tables are prepared: before that, those of an
+// earlier program may drop what comes in.
+type preparedStore struct {
+	flows    *store.Store
+	prepared chan struct{} // closed when they are
+}
+
+// InsertFlows waits until the tables are prepared, and inserts.
+func (p *preparedStore) InsertFlows(ctx context.Context, block store.Block, b *decoder.Batch) error {
+	select {
+	case <-p.prepared:
+		return p.flows.InsertFlows(ctx, block, b)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // collectorConfig translates the configuration of the collector.
