@@ -16,7 +16,7 @@ type retention interface {
 	Set(ctx context.Context, settings store.RetentionSettings) error
 }
 
-// retentionSettings are days by table, and the disk budget. In the input, what is
+// retentionSettings are days by table, 0 for forever, and the disk budget. In the input, what is
 // missing stays as it is.
 type retentionSettings struct {
 	Flows       *int    `json:"flows"`
@@ -42,7 +42,7 @@ type retentionAnswer struct {
 
 type tableAnswer struct {
 	Table       string `json:"table"`
-	Days        int    `json:"days"`
+	Days        int    `json:"days"` // 0: forever
 	Bytes       int64  `json:"bytes"`
 	BytesPerDay int64  `json:"bytes_per_day"`
 	Oldest      int64  `json:"oldest"` // Unix seconds, 0 when it is empty

@@ -38,7 +38,9 @@ func TestRetention(t *testing.T) {
 		{"GET", "", 200, `"full_in_days":6`},
 		{"PUT", `{"flows": 5}`, 200, `"flows":5,"flows_1m":30`},
 		{"PUT", `{"max_disk": "200GB"}`, 200, `"max_disk":"200GB"`},
-		{"PUT", `{"flows": 0, "max_disk": "much"}`, 422, `"flows":"0 days is not`},
+		{"PUT", `{"flows": -1, "max_disk": "much"}`, 422, `"flows":"-1 days is not`},
+		{"PUT", `{"flows_1h": 36501}`, 422, `"flows_1h":"36501 days is not between 1 and 36500, nor 0 for forever`},
+		{"PUT", `{"flows_1h": 0}`, 200, `"flows_1h":0`},
 		{"PUT", `{"flows": "x"}`, 422, `"flows":`},
 		{"PUT", `{"flowz": 1}`, 400, `flowz`},
 	} {

@@ -36,7 +36,10 @@ func newImportCommand(file *string) *cobra.Command {
 		Short: "Import archives of flow-tools and nfdump",
 		Long: `Import archives of flow-tools and nfdump into the configured ClickHouse, beside a
 running daemon or without one. A file is known by its content: importing it again,
-also after an interruption, yields each flow once.`,
+also after an interruption, yields each flow once.
+
+What comes in is kept as long as flows that are received at the time of the import
+(store.retention), however old it is.`,
 		Example: `  nfstats import flow-tools /var/netflow/ft
   nfstats import nfdump --dry-run '/var/nfdump/2025/*'
   nfstats import list

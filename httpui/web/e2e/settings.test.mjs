@@ -42,6 +42,28 @@ test('a host is added, edited and deleted; faults stand at the field; secrets ar
   assert.ok(!(await devices()).find((d) => d.address === '192.0.2.77'));
 }, { provoked }));
 
+test('hours are kept forever, and for days again', () => onPage(`${base}/system`, async (page) => {
+  const kept = page.getByRole('row', { name: /flows_1h/ });
+  const set = async (days) => {
+    await page.getByRole('button', { name: 'Change' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Hours: days').fill(days);
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    return dialog;
+  };
+  await kept.getByText('400 days').waitFor();
+  const dialog = await set('a while');
+  await dialog.locator('.field-error:not([hidden])').first().waitFor();
+  await accessible(page);
+  await dialog.getByLabel('Hours: days').fill('forever');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await kept.getByText('forever').waitFor();
+  const { settings } = await (await fetch(`${base}/api/v1/system/retention`)).json();
+  assert.equal(settings.flows_1h, 0);
+  await set('400');
+  await kept.getByText('400 days').waitFor();
+}, { provoked: /system\/retention/ }));
+
 test('the name of an interface is edited and shown in the charts', async () => {
   const known = async () => (await (await fetch(`${base}/api/v1/interfaces`)).json()).interfaces;
   for (let i = 0; i < 120 && !(await known()).length; i++) await new Promise((next) => setTimeout(next, 1000)); // the inventory looks at flows once a minute

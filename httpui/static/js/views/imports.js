@@ -20,7 +20,10 @@ const begin = (page, path) => form(`Import ${path || 'everything'}`, [
   { key: 'sampling', label: 'One packet in so many was seen', type: 'number', value: 1, hint: 'For flows that the collector has not scaled already' },
   { key: 'since', label: 'Flows since', type: 'date', hint: 'UTC; empty for all' }, { key: 'until', label: 'Flows before', type: 'date' },
   { key: 'mapping', label: 'Other addresses and interfaces', type: 'textarea', hint: 'Lines “exporter OLD NEW” and “interface EXPORTER OLD NEW”; empty for none' },
-  { key: 'dry_run', label: 'Only tell what would come in', type: 'checkbox', value: false },
+  {
+    key: 'dry_run', label: 'Only tell what would come in', type: 'checkbox', value: false,
+    hint: 'And until when: what comes in is kept as long as flows that are received today',
+  },
 ], (v) => send('POST', 'imports', { ...v, path, sampling: v.sampling ?? 1 }).then(page.refresh), 'Import', 'It runs');
 
 /** Lists the folder at path below the one that is allowed, to choose from. */
@@ -79,7 +82,7 @@ const list = (page, rows, running) => table('Imports', [
 
 /** @param {import('../main.js').Page} page */
 export const imports = (page) => panel(page, {
-  title: 'Imports', sub: 'Old archives of flow-tools and nfdump', optional: true, height: 160, isEmpty: () => false,
+  title: 'Imports', sub: 'Old archives of flow-tools and nfdump, kept from their import on', optional: true, height: 160, isEmpty: () => false,
   load: async (signal) => ({ ...await get('imports', {}, signal), ...await get('imports/jobs', {}, signal) }),
   acts: [h('button.btn.act-text', { onclick: () => choose(page) }, icon('plus'), 'Import files')],
   make: (body) => {

@@ -27,11 +27,20 @@ const daemon = (page) => panel(page, {
 let current = null;
 const KEPT = /** @type {Record<string, string>} */ ({ flows: 'Flows as exported', flows_1m: 'Minutes', flows_1h: 'Hours', if_counters: 'SNMP counters', calibration: 'Calibration' });
 
+const FOREVER = 'forever'; // 0 days for the server
+const daysOf = (text) => (text === FOREVER ? 0 : /^\d+$/.test(text) ? Number(text) : text);
+
 /** Days of each table and the disk budget; the server says what does not fit together. */
 const keep = (page, d) => form('How long to keep what', [
-  ...Object.keys(KEPT).map((table) => ({ key: table, label: `${KEPT[table]}: days`, type: 'number', value: d.settings[table] })),
+  ...Object.keys(KEPT).map((table) => ({
+    key: table, label: `${KEPT[table]}: days`, value: d.settings[table] || FOREVER,
+    hint: '1 to 36500, or forever',
+  })),
   { key: 'max_disk', label: 'Disk budget', value: d.settings.max_disk, hint: '200GB or 80%; empty for none. The oldest flows go first' },
-], (v) => send('PUT', 'system/retention', v).then(page.refresh));
+], (v) => {
+  for (const table of Object.keys(KEPT)) v[table] = daysOf(v[table]);
+  return send('PUT', 'system/retention', v).then(page.refresh);
+});
 
 const storage = (page) => panel(page, {
   title: 'Storage', sub: 'What is kept, and for how long', height: 240, isEmpty: () => false, load: (signal) => get('system/retention', {}, signal),
@@ -46,7 +55,7 @@ const storage = (page) => panel(page, {
     table('Storage', [
       { name: 'Table', cell: (t) => keyCell(t.table, { note: KEPT[t.table] }), by: (t) => t.table }, { name: 'On disk', strong: true, cell: (t) => octets(t.bytes), by: (t) => t.bytes },
       { name: 'A day', cell: (t) => octets(t.bytes_per_day), by: (t) => t.bytes_per_day }, { name: 'Oldest', cell: (t) => (t.oldest ? ago(t.oldest * 1000, page.st.tz) : '–'), by: (t) => t.oldest },
-      { name: 'Kept', cell: (t) => `${t.days} days`, by: (t) => t.days },
+      { name: 'Kept', cell: (t) => (t.days ? `${t.days} days` : FOREVER), by: (t) => t.days || Infinity },
     ], d.tables ?? []));
   } }),
 });
