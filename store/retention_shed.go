@@ -80,8 +80,8 @@ func (r *Retention) shed(ctx context.Context, settings RetentionSettings) error 
 				zap.String("of", p.start.Format(time.DateOnly)), zap.Int64("bytes", p.bytes), zap.String("max_disk", settings.MaxDisk))
 		}
 		if d.used > limit {
-			err = fmt.Errorf("the tables take %d bytes, store.max_disk allows %d, and nothing older than today that is rolled up is left to drop in flows and flows_1m%s",
-				d.used, limit, inFuture(d.partitions, time.Now()))
+			err = fmt.Errorf("the tables take %d bytes, store.max_disk allows %d, and nothing older than today "+
+				"that is rolled up is left to drop in flows and flows_1m%s", d.used, limit, inFuture(d.partitions, time.Now()))
 		}
 		d.partitions = slices.DeleteFunc(d.partitions, func(p partition) bool { return slices.Contains(dropped, p) })
 	}
@@ -141,7 +141,8 @@ func inFuture(partitions []partition, now time.Time) string {
 	if first == "" {
 		return ""
 	}
-	return fmt.Sprintf("; %d bytes are dated in the future, such as %s, and wait for an operator to drop them", bytes, first)
+	return fmt.Sprintf("; %d bytes are dated in the future, such as %s, and wait for an operator to drop them",
+		bytes, first)
 }
 
 // rolledTo returns a time before which all flows are rolled up, whichever collector

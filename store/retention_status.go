@@ -90,7 +90,8 @@ func tableSizes(partitions []partition, settings RetentionSettings, now time.Tim
 	today := now.UTC().Truncate(24 * time.Hour)
 	var began time.Time // of collecting, so far as the days tell
 	for _, p := range partitions {
-		if p.end.Sub(p.start) <= 24*time.Hour && p.start.Before(now) && p.end.After(today.AddDate(0, 0, -growthDays)) && (began.IsZero() || p.start.Before(began)) {
+		lately := p.start.Before(now) && p.end.After(today.AddDate(0, 0, -growthDays))
+		if lately && p.end.Sub(p.start) <= 24*time.Hour && (began.IsZero() || p.start.Before(began)) {
 			began = p.start
 		}
 	}

@@ -127,15 +127,18 @@ func (s *Store) mend(ctx context.Context, t retainedTable, table string, days in
 	statement := fmt.Sprintf("ALTER TABLE %s MODIFY TTL %s", table, t.ttl(days))
 	if time.Now().AddDate(0, 0, days).Unix() <= dateTimeEnd {
 		// The parts know the same already.
-		return s.apply(clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"materialize_ttl_after_modify": 0})), statement)
+		ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"materialize_ttl_after_modify": 0}))
+		return s.apply(ctx, statement)
 	}
-	s.logger.Warn("the days that rows are kept went beyond what ClickHouse can add up: rows that came in were dropped, from now on they are kept",
+	s.logger.Warn("the days that rows are kept went beyond what ClickHouse can add up: "+
+		"rows that came in were dropped, from now on they are kept",
 		zap.String("table", table), zap.Int("days", days))
 	if err := s.ttlMerges(ctx, "STOP", table); err != nil {
 		return err
 	}
 	// There cannot be much to wait for: whatever came in was dropped.
-	err := s.apply(clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"mutations_sync": 2})), statement)
+	waiting := clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"mutations_sync": 2}))
+	err := s.apply(waiting, statement)
 	return errors.Join(err, s.ttlMerges(ctx, "START", table))
 }
 

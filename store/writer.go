@@ -96,7 +96,8 @@ func (s *Store) InsertFlows(ctx context.Context, block Block, b *decoder.Batch) 
 	}
 	if !block.Imported.IsZero() {
 		columns = append(columns,
-			flowColumn{"time_imported", "DateTime('UTC')", func(b *decoder.Batch) any { return repeated(block.Imported, b.Len()) }})
+			flowColumn{"time_imported", "DateTime('UTC')",
+				func(b *decoder.Batch) any { return repeated(block.Imported, b.Len()) }})
 	}
 	if b.HasMPLSLabels() {
 		columns = append(columns, labelColumn)
