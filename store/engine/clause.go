@@ -26,7 +26,8 @@ func clauseSettings(sql iter.Seq[token], rendered bool) (found []clauseSetting) 
 		all = append(all, t)
 	}
 	for i := 0; i < len(all); i++ {
-		if !isWord(all[i], "SETTINGS") {
+		listed := i > 0 && (isWord(all[i-1], "SHOW") || isWord(all[i-1], "CHANGED")) // SHOW [CHANGED] SETTINGS
+		if listed || !isWord(all[i], "SETTINGS") {
 			continue
 		}
 		for begin := i + 1; begin < len(all); {

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -32,6 +33,7 @@ var liveSettings = []string{"storage_policy = '" + liveDisk + "'", "refresh_part
 
 var (
 	head        = regexp.MustCompile(`^(?:ATTACH|CREATE) (TABLE|VIEW|MATERIALIZED VIEW|DICTIONARY) _ UUID '([0-9a-f-]{36})'(?: TO (.+))?$`)
+	refreshLine = regexp.MustCompile(`^REFRESH .* TO (.+)(?:\n|$)`)
 	engineLine  = regexp.MustCompile(`^ENGINE = (\w+)`)
 	ownMergeSet = regexp.MustCompile(`^(Replacing|Summing|Aggregating|Collapsing|VersionedCollapsing|Coalescing)?MergeTree$`)
 )
@@ -54,6 +56,9 @@ func readDefinition(database, name, text string) (definition, error) {
 		d.kind, d.sql = kindView, "CREATE OR REPLACE VIEW "+own+"\n"+rest
 	case "MATERIALIZED VIEW": // whose rows are those of a table
 		target := match[3]
+		if refresh := refreshLine.FindStringSubmatch(rest); refresh != nil {
+			target = refresh[1]
+		}
 		if target == "" || strings.HasPrefix(target, "INNER UUID ") {
 			target = quotedName(database) + "." + quotedName(".inner_id."+d.uuid)
 		}
@@ -99,10 +104,15 @@ func readOnlyTable(text string) (string, error) {
 		}
 		kept = append(kept, line)
 	}
+	end := slices.IndexFunc(kept, func(line string) bool { return strings.HasPrefix(line, "COMMENT ") })
+	if end < 0 {
+		end = len(kept)
+	}
 	if !ownMergeSet.MatchString(engine) {
 		return "", fmt.Errorf("engine %s keeps no parts that another process can read", engine)
 	}
-	return strings.Join(kept, "\n") + "\nSETTINGS " + strings.Join(settings, ", "), nil
+	kept = slices.Insert(kept, end, "SETTINGS "+strings.Join(settings, ", "))
+	return strings.Join(kept, "\n"), nil
 }
 
 // ownSettings returns those of a SETTINGS clause that matter to who reads.

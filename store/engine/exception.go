@@ -21,6 +21,7 @@ func (e *exception) Error() string { return e.message }
 const (
 	codeUnsupportedMethod  = 1
 	codeBadArguments       = 36
+	codeUnknownName        = 47
 	codeTableExists        = 57
 	codeUnknownTable       = 60
 	codeNotImplemented     = 48
@@ -38,6 +39,11 @@ const (
 	codeStandard           = 1001
 	codeUnknown            = 1002
 )
+
+// damageCodes are those of data that are not what they should be:
+// CANNOT_READ_ALL_DATA, CHECKSUM_DOESNT_MATCH, INCORRECT_DATA, CORRUPTED_DATA,
+// CANNOT_DECOMPRESS, UNKNOWN_CODEC.
+var damageCodes = []int{33, 40, 117, 246, 271, 432}
 
 var exceptionCode = regexp.MustCompile(`Code: (\d+)\.`)
 

@@ -147,6 +147,14 @@ func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
 		}
 	}
 	seen(t, s, "SELECT 2", "2")
+	for i := range readOnlyWaiting + readOnlyStatements { // fewer than there are connections
+		from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 3, byte(1+i%2))}}
+		if c, err := from.Dial("tcp", s.config.Listen); err == nil {
+			defer c.Close()
+			io.WriteString(c, "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nS")
+		}
+	}
+	seen(t, s, "SELECT 4", "4")
 	if three := box(t, s, "SELECT 3"); three != "3" {
 		t.Errorf("the web UI's statement: %s", three)
 	}

@@ -8,7 +8,8 @@ import (
 // A gate holds statements back while tables are attached anew.
 type gate struct {
 	mu     sync.Mutex
-	open   chan struct{} // nil while the gate is open, else closed when it opens
+	shuts  int           // by how many it is held shut
+	open   chan struct{} // closed when it opens
 	passes uint64        // how often it was shut
 }
 
@@ -16,9 +17,9 @@ type gate struct {
 func (g *gate) wait(ctx context.Context) (uint64, error) {
 	for {
 		g.mu.Lock()
-		open, passes := g.open, g.passes
+		shuts, open, passes := g.shuts, g.open, g.passes
 		g.mu.Unlock()
-		if open == nil {
+		if shuts == 0 {
 			return passes, nil
 		}
 		select {
@@ -36,17 +37,19 @@ func (g *gate) shutSince(passes uint64) bool {
 	return g.passes != passes
 }
 
-// shut closes the gate; the returned function opens it.
+// shut closes the gate until the returned function is called.
 func (g *gate) shut() (open func()) {
-	opened := make(chan struct{})
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.open = opened
+	if g.shuts++; g.shuts == 1 {
+		g.open = make(chan struct{})
+	}
 	g.passes++
 	return func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		g.open = nil
-		close(opened)
+		if g.shuts--; g.shuts == 0 {
+			close(g.open)
+		}
 	}
 }

@@ -29,24 +29,12 @@ type handler struct {
 	running  sync.WaitGroup
 }
 
-// readerHouse is what the reader has besides: statements of users.
-type readerHouse struct {
-	database  string // default
-	ceilings  []ceiling
-	forbidden map[string]bool // functions
-	maxColumn int             // bytes of a column in one block of format Native
-	tables    *follower
-	closed    string // why every statement is refused; "": none is
-	unchecked bool   // neither the text nor the rights of a statement are looked at
-}
-
 // access is what a listener grants.
 type access struct {
 	readOnly     bool
 	maxStatement int64                        // bytes
 	patience     time.Duration                // with a client that does not read or write; 0: endless
-	slots        chan struct{}                // bounds the statements at one time
-	waiting      chan struct{}                // bounds those that wait for a slot
+	turns        *turns                       // of the statements at one time
 	allowed      func(r *http.Request) error  // who may ask
 	role         func(r *http.Request) string // of ClickHouse, "" for the one that the request names
 }
@@ -56,7 +44,7 @@ const appendChunk = 1 << 20
 
 // trusted serves the daemon, with full rights.
 func (h *handler) trusted() http.Handler {
-	return h.handle(access{maxStatement: 64 << 20, slots: make(chan struct{}, 64), waiting: make(chan struct{}, 1024),
+	return h.handle(access{maxStatement: 64 << 20, turns: &turns{running: 64, each: 64, waiting: 1024},
 		allowed: h.knowsKey, role: func(*http.Request) string { return "" }})
 }
 
@@ -75,7 +63,7 @@ func (h *handler) knowsKey(r *http.Request) error {
 // readOnly serves whoever the door admits, for reading what a viewer may read.
 func (h *handler) readOnly(door doorkeeper) http.Handler {
 	return h.handle(access{readOnly: true, maxStatement: readOnlyStatement, patience: readOnlyPatience,
-		slots: make(chan struct{}, readOnlyStatements), waiting: make(chan struct{}, readOnlyWaiting),
+		turns:   &turns{running: readOnlyStatements, each: readOnlyEach, waiting: readOnlyWaiting, patience: readOnlySeconds * time.Second},
 		allowed: door.admit, role: func(*http.Request) string { return ViewerRole }})
 }
 
@@ -83,7 +71,7 @@ func (h *handler) readOnly(door doorkeeper) http.Handler {
 // own: strangers at the read-only address do not take them.
 func (h *handler) box() http.Handler {
 	return h.handle(access{readOnly: true, maxStatement: readOnlyStatement, patience: readOnlyPatience,
-		slots: make(chan struct{}, boxStatements), waiting: make(chan struct{}, boxStatements),
+		turns:   &turns{running: boxStatements, each: boxStatements, waiting: boxStatements},
 		allowed: h.knowsKey, role: func(r *http.Request) string {
 			if r.URL.Query().Get("role") == AdminRole {
 				return AdminRole
@@ -123,7 +111,12 @@ func (h *handler) statement(w *answer, r *http.Request, a access) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		return newException(codeUnsupportedMethod, "method %s is not supported. (UNSUPPORTED_METHOD)", r.Method)
 	}
-	leave, err := a.enter(w, r)
+	if a.readOnly {
+		if err := a.receive(w, r); err != nil {
+			return err
+		}
+	}
+	leave, err := a.turns.enter(r.Context(), clientOf(r))
 	if err != nil {
 		return err
 	}
@@ -152,35 +145,20 @@ func (h *handler) statement(w *answer, r *http.Request, a access) error {
 	return h.query(w, c, q)
 }
 
-// enter waits until another statement may run; leave ends it. What strangers send
-// is read before, as it comes: who sends slowly keeps no place, and nothing is
-// decompressed without one.
-func (a access) enter(w *answer, r *http.Request) (leave func(), err error) {
-	select {
-	case a.waiting <- struct{}{}:
-		defer func() { <-a.waiting }()
-	default:
-		return nil, newException(codeTooManyQueries, "Too many simultaneous queries: %d run and %d wait. "+
-			"(TOO_MANY_SIMULTANEOUS_QUERIES)", cap(a.slots), cap(a.waiting))
+// receive reads what a stranger sends, before it has a turn and as it comes: who
+// sends slowly keeps no turn, and nothing is decompressed without one.
+func (a access) receive(w *answer, r *http.Request) error {
+	w.awaitRequest()
+	text, err := io.ReadAll(io.LimitReader(r.Body, a.maxStatement+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("read the statement: %w", err)
+	case int64(len(text)) > a.maxStatement:
+		return newException(codeQueryTooLarge, "the statement is longer than %d bytes. (QUERY_IS_TOO_LARGE)", a.maxStatement)
 	}
-	if a.readOnly {
-		w.awaitRequest()
-		text, err := io.ReadAll(io.LimitReader(r.Body, a.maxStatement+1))
-		switch {
-		case err != nil:
-			return nil, fmt.Errorf("read the statement: %w", err)
-		case int64(len(text)) > a.maxStatement:
-			return nil, newException(codeQueryTooLarge, "the statement is longer than %d bytes. (QUERY_IS_TOO_LARGE)", a.maxStatement)
-		}
-		r.Body = io.NopCloser(bytes.NewReader(text))
-		w.requestRead()
-	}
-	select {
-	case a.slots <- struct{}{}:
-		return func() { <-a.slots }, nil
-	case <-r.Context().Done():
-		return nil, r.Context().Err()
-	}
+	r.Body = io.NopCloser(bytes.NewReader(text))
+	w.requestRead()
+	return nil
 }
 
 // cancelWith ends the statement of that comment when ctx ends before the

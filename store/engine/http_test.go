@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -384,8 +385,10 @@ func TestStatementsWaitForASlot(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 4, byte(1+i%2))}} // one has six turns
+		client := &http.Client{Transport: &http.Transport{DialContext: from.DialContext}}
 		go func() {
-			if response, err := http.DefaultClient.Do(request); err == nil {
+			if response, err := client.Do(request); err == nil {
 				text, _ := io.ReadAll(response.Body)
 				response.Body.Close()
 				ended <- string(text)

@@ -20,8 +20,12 @@ import (
 	"go.uber.org/zap"
 )
 
-// stopPatience is how long the engine may take to close its tables.
-const stopPatience = 20 * time.Second
+// How long a process may take to stop: the writer closes its tables, the reader has
+// none of its own.
+const (
+	stopPatience       = 20 * time.Second
+	readerStopPatience = 4 * time.Second
+)
 
 // residentInterval is the time between two looks at the memory of a process
 // that has a limit. A core fills some 2 GB/s with fresh pages.
@@ -79,8 +83,10 @@ func (p *process) runOnce(ctx context.Context) error {
 		cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case err = <-ended:
-		case <-time.After(stopPatience):
-			p.logger.Warn(p.name + " does not stop and is killed; nothing that it has confirmed is lost")
+		case <-time.After(p.stopPatience()):
+			if p.role == writer {
+				p.logger.Warn(p.name + " does not stop and is killed; nothing that it has confirmed is lost")
+			}
 			cmd.Process.Kill()
 			err = <-ended
 		}
@@ -88,6 +94,13 @@ func (p *process) runOnce(ctx context.Context) error {
 	stopWatching()
 	<-watched
 	return err
+}
+
+func (p *process) stopPatience() time.Duration {
+	if p.role == reader {
+		return readerStopPatience
+	}
+	return stopPatience
 }
 
 // explained waits for the process and returns how it ended. lastLine is what it

@@ -105,6 +105,68 @@ func TestReaderNeverCountsWrong(t *testing.T) {
 	}
 }
 
+// TestPartsThatComeBackWithOtherRows makes the writer give a part's name again, and
+// changes names twice within the time after which a dictionary is loaded.
+func TestPartsThatComeBackWithOtherRows(t *testing.T) {
+	s := start(t, t.TempDir())
+	owner := client(t, s)
+	execute(t, owner, "CREATE DATABASE nf", "CREATE TABLE nf.t (k UInt64, v UInt64) ENGINE = MergeTree ORDER BY k", "INSERT INTO nf.t SELECT number, 1000 FROM numbers(300000)",
+		"CREATE TABLE nf.names (a UInt64, name String) ENGINE = MergeTree ORDER BY a", "INSERT INTO nf.names VALUES (1, 'first')",
+		"CREATE DICTIONARY nf.d (a UInt64, name String) PRIMARY KEY a SOURCE(CLICKHOUSE(HOST '127.0.0.1' DB 'nf' TABLE 'names')) LAYOUT(HASHED()) LIFETIME(3600)")
+	seen(t, s, "SELECT count() FROM t WHERE v = 1000", "300000")
+	for range 3 {
+		seen(t, s, "SELECT count() FROM t WHERE v = 5", "0") // remembered by part, where anything remembers it
+	}
+	execute(t, owner, "TRUNCATE TABLE nf.t", "DETACH TABLE nf.t", "ATTACH TABLE nf.t", "INSERT INTO nf.t SELECT number, 5 FROM numbers(300000)")
+	seen(t, s, "SELECT count() FROM t WHERE v = 5", "300000")
+	seen(t, s, "SELECT count() FROM t WHERE v = 1000", "0")
+
+	seen(t, s, "SELECT dictGet('nf.d', 'name', 1)", "first")
+	for _, name := range []string{"second", "third", "last"} {
+		execute(t, owner, "TRUNCATE TABLE nf.names", "INSERT INTO nf.names VALUES (1, '"+name+"')")
+		time.Sleep(900 * time.Millisecond) // a change while another one is pending
+	}
+	seen(t, s, "SELECT dictGet('nf.d', 'name', 1)", "last")
+	execute(t, owner, "CREATE TABLE nf.c (k UInt64) ENGINE = MergeTree ORDER BY k COMMENT 'ENGINE = Memory'", "INSERT INTO nf.c VALUES (7)")
+	seen(t, s, "SELECT k FROM c", "7")
+	seen(t, s, "SHOW SETTINGS LIKE 'final'", "final\tBool\t0")
+}
+
+// TestStatementsKeepNoTableBack drops a partition under statements that take long.
+func TestStatementsKeepNoTableBack(t *testing.T) {
+	s := start(t, t.TempDir())
+	owner := client(t, s)
+	execute(t, owner, "CREATE DATABASE nf", "CREATE TABLE nf.t (p UInt8, a UInt64) ENGINE = MergeTree PARTITION BY p ORDER BY a", "INSERT INTO nf.t SELECT number % 2, number FROM numbers(200)")
+	seen(t, s, "SELECT count() FROM t", "200")
+	const drop = "ALTER TABLE nf.t DROP PARTITION 1"
+	for _, c := range []struct{ name, sql, drop string }{
+		{"one that can be ended", "SELECT count() FROM t, numbers(1000000000000) WHERE NOT ignore(sipHash64(number, a))", drop},
+		{"one that cannot", "SELECT max(arrayLevenshteinDistance(range(100000 + a), range(1, 100001 + a))) FROM t", "ALTER TABLE nf.t DROP PARTITION 0"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			answered := make(chan string, 1)
+			go func() { answered <- attemptFor(s, c.sql, "20") }()
+			time.Sleep(time.Second)
+			execute(t, owner, c.drop)
+			eventually(t, "another table is read", func() error {
+				if body := attempt(s, "SELECT 'well'"); !strings.Contains(body, "well") {
+					return errors.New(body)
+				}
+				return nil
+			})
+			eventually(t, "the partition is gone", func() error {
+				if body := attempt(s, "SELECT sum(p = 1) FROM t"); !strings.Contains(body, "200 OK 0") {
+					return errors.New(body)
+				}
+				return nil
+			})
+			if body := <-answered; strings.Contains(body, "200 OK") {
+				t.Errorf("the statement has ended: %s", body)
+			}
+		})
+	}
+}
+
 // TestReaderIsReplaced kills the reader amid a statement.
 func TestReaderIsReplaced(t *testing.T) {
 	s := start(t, t.TempDir())
@@ -199,14 +261,16 @@ func TestKernelHoldsTheReader(t *testing.T) {
 }
 
 // attempt asks the reader for at most three seconds. It may end with the statement.
-func attempt(s *Supervisor, sql string) string {
-	response, err := http.Post("http://"+s.config.Listen+"/?max_execution_time=3&http_max_tries=1&database=nf", "text/plain", strings.NewReader(sql))
+func attempt(s *Supervisor, sql string) string { return attemptFor(s, sql, "3") }
+
+func attemptFor(s *Supervisor, sql, seconds string) string {
+	response, err := http.Post("http://"+s.config.Listen+"/?max_execution_time="+seconds+"&database=nf", "text/plain", strings.NewReader(sql))
 	if err != nil {
 		return err.Error()
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
-	return fmt.Sprintf("%s %v", body, err)
+	return fmt.Sprintf("%s %s %v", response.Status, body, err)
 }
 
 // TestViewersReadWhatViewersMay asks for a table that names files.

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -46,7 +47,7 @@ func (h *handler) readStatement(w *answer, r *http.Request, q *request) error {
 		if err == nil || attempt == readAttempts || w.started || ctx.Err() != nil || !h.users.outdated(err, passes) {
 			return err
 		}
-		h.users.tables.pass()
+		h.users.tables.look(senseless(err))
 		w.held = nil
 	}
 }
@@ -79,10 +80,17 @@ func (u *readerHouse) outdated(err error, passes uint64) bool {
 		return true
 	case codeStandard: // of the C++ library
 		return strings.Contains(e.message, "No such file or directory")
-	case codeUnknownTable, codeCancelled:
+	case codeUnknownTable, codeUnknownName, codeBadArguments, codeCancelled:
 		return u.tables.shutSince(passes)
 	}
-	return false
+	return senseless(err)
+}
+
+// senseless reports that what was read from a table is not what ClickHouse wrote
+// for it: a part of that name may have been replaced.
+func senseless(err error) bool {
+	var e *exception
+	return errors.As(err, &e) && slices.Contains(damageCodes, e.code)
 }
 
 // grant returns the settings for a statement, those that it asks for in its own

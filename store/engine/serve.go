@@ -14,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -22,19 +21,10 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
-
-	"github.com/nfstats/nfstats/httpui/connlimit"
 )
 
 // confinedVariable tells the process, executed anew, how its confinement went.
 const confinedVariable = "NFSTATS_ENGINE_CONFINED"
-
-// Connections that the read-only address has at one time, and those of one client
-// address: the others leave ClickHouse file descriptors.
-const (
-	readOnlyConnections = 256
-	readOnlyAddress     = 64
-)
 
 // readerNiceness is added to the reader's, of nice(1).
 const readerNiceness = 5
@@ -133,35 +123,6 @@ func (c *connection) names(sql string) ([]string, error) {
 	return strings.Fields(string(text)), err
 }
 
-// serveUsers adds the servers of the reader: for the web UI at the socket, and
-// the read-only address.
-func (h *handler) serveUsers(ctx context.Context, s spec, confined string, socket net.Listener, servers map[*http.Server]net.Listener) error {
-	h.users = &readerHouse{database: s.Database, ceilings: readOnlyCeilings(s.MaxMemory, runtime.NumCPU()),
-		maxColumn: int(min(max(s.MaxMemory/64, 8<<20), 64<<20)), unchecked: s.Unchecked}
-	debug.SetMemoryLimit(s.MaxMemory / 4) // answers on their way are garbage soon
-	servers[newServer(h.box(), ownIdle)] = socket
-	if s.Listens {
-		users, err := inherited(readOnlyFD)
-		if err != nil {
-			return err
-		}
-		server := newServer(h.readOnly(newDoorkeeper(s.AllowedHosts)), readOnlyIdle)
-		limited := connlimit.Listen(users, connlimit.Places(readOnlyConnections), readOnlyAddress)
-		limited.Watch(server)
-		servers[server] = limited
-	}
-	if confined != "yes" {
-		// Without the wall this process would merge parts that the other one holds.
-		h.users.closed = "no SQL of users is answered, because this machine cannot confine it (" + confined + ")"
-		return nil
-	}
-	own, err := h.library.open([]string{"--path=" + h.path})
-	if err != nil {
-		return fmt.Errorf("open the reader's own connection: %w", err)
-	}
-	return h.follow(ctx, s, own)
-}
-
 // serveUntil serves until ctx ends or a server fails.
 func serveUntil(ctx context.Context, servers map[*http.Server]net.Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
@@ -218,7 +179,8 @@ func confineAndRestart(s spec) error {
 	if err != nil {
 		return fmt.Errorf("find the program: %w", err)
 	}
-	environment := []string{specVariable + "=" + os.Getenv(specVariable), confinedVariable + "=" + result, "TZ=UTC"}
+	environment := []string{specVariable + "=" + os.Getenv(specVariable), confinedVariable + "=" + result, "TZ=UTC",
+		"TMPDIR=" + filepath.Join(s.Path, "tmp")}
 	if err := os.Chdir(s.Path); err != nil {
 		return fmt.Errorf("enter the folder of the embedded ClickHouse: %w", err)
 	}

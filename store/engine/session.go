@@ -32,7 +32,7 @@ func (h *handler) connectReader(q *request, granted map[string]string) (*connect
 	if h.users.unchecked {
 		return h.enter(granted, q.comment, "", database)
 	}
-	return h.enter(granted, q.comment, q.role, database, "--readonly=1", "--allow_introspection_functions=0",
+	return h.enter(granted, q.comment, q.role, database, "--readonly=1", "--allow_introspection_functions=0", "--use_query_condition_cache=0",
 		"--max_query_size="+strconv.Itoa(4*readOnlyStatement)) // refusal sends a statement as a string of one
 }
 

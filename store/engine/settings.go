@@ -14,10 +14,11 @@ import (
 const (
 	readOnlySeconds    = 60
 	readOnlyResultRows = 10_000_000
-	readOnlyStatement  = 1 << 20 // bytes of SQL, before and after decompression
-	readOnlyStatements = 8       // at one time, of the read-only address
-	readOnlyWaiting    = 64      // requests that are read, or wait for their turn
-	boxStatements      = 4       // at one time, of the web UI
+	readOnlyStatement  = 256 << 10 // bytes of SQL, before and after decompression, as ClickHouse's max_query_size
+	readOnlyStatements = 8         // at one time, of the read-only address
+	readOnlyEach       = 6         // of one client among them
+	readOnlyWaiting    = 64        // that wait for their turn
+	boxStatements      = 4         // at one time, of the web UI
 	readOnlyPatience   = 20 * time.Second
 	readOnlyBlockRows  = 65_409
 	readOnlyBlockBytes = 1_000_000 // about: of what is read at a time

@@ -57,6 +57,8 @@ func (s *Supervisor) describeReader() (spec, error) {
 	config := sp.serverConfig()
 	// ClickHouse ends a statement well before the supervisor ends the reader.
 	config.MaxServerMemoryUsage = sp.MaxMemory / 4 * 3
+	// It is kept by the names of parts, which may come back with other rows.
+	config.QueryConditionCacheSize = 0
 	config.Storage = &storageConfig{Type: "local", Path: sp.Data + "/", Policy: liveDisk}
 	// With a check period ClickHouse tries at the start whether a disk can be
 	// written. Where the kernel refuses, all of its tables are read-only.
