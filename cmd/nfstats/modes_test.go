@@ -61,7 +61,8 @@ func TestOthersReadNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	logs, archives := t.TempDir(), t.TempDir()
-	d := newDaemon(t, "NFSTATS_LOG_OUTPUT="+filepath.Join(logs, "nfstats.log"), "NFSTATS_IMPORT_FOLDER="+archives)
+	log := filepath.Join(logs, "nfstats.log")
+	d := newDaemon(t, "NFSTATS_LOG_OUTPUT="+log, "NFSTATS_IMPORT_FOLDER="+archives)
 	restoreCopy(t, d.dir)
 	underMask(0, d.start)
 	d.send("127.0.0.7", v5Datagram(0, 30))
@@ -80,6 +81,10 @@ func TestOthersReadNothing(t *testing.T) {
 		}
 	}
 	checkModes(t, d.dir, logs)
+	text, err := os.ReadFile(log)
+	if err != nil || !strings.Contains(string(text), "now they have none") || !strings.Contains(string(text), "chmod go-w") {
+		t.Errorf("the log does not tell what was open: %v %.2000s", err, text)
+	}
 	d.stop()
 
 	hash, err := bcrypt.GenerateFromPassword([]byte("words of ada"), bcrypt.MinCost)
@@ -92,7 +97,7 @@ func TestOthersReadNothing(t *testing.T) {
 	if status != http.StatusOK {
 		t.Errorf("login: %d %s", status, answer)
 	}
-	text, err := os.ReadFile(filepath.Join(d.dir, sessionsFile))
+	text, err = os.ReadFile(filepath.Join(d.dir, sessionsFile))
 	if err != nil || !strings.Contains(string(text), `"ada"`) {
 		t.Errorf("no session is kept: %v %s", err, text)
 	}
@@ -102,6 +107,9 @@ func TestOthersReadNothing(t *testing.T) {
 // restoreCopy makes a data folder like one that was copied without its modes.
 func restoreCopy(t *testing.T, dir string) {
 	t.Helper()
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range []string{"clickhouse", "journal", "run"} {
 		path := filepath.Join(dir, name)
 		if err := errors.Join(os.Mkdir(path, 0o700), os.Chmod(path, 0o777)); err != nil {

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // unitFile is the unit that operators install.
@@ -38,11 +41,31 @@ func TestUnitIsConfined(t *testing.T) {
 // the daemon does must work in its sandbox.
 func TestService(t *testing.T) {
 	// The unit's minute is long to wait for.
-	s := startService(t, "WatchdogSec=10\n",
-		"NFSTATS_LOG_OUTPUT=/var/log/nfstats/nfstats.log", "NFSTATS_IMPORT_FOLDER=/srv")
+	s := startService(t, "WatchdogSec=10\n", "NFSTATS_LOG_OUTPUT=/var/log/nfstats/nfstats.log",
+		"NFSTATS_IMPORT_FOLDER=/srv", "NFSTATS_HTTP_WHOIS="+registry(t))
 	fed := s.property("WatchdogTimestampMonotonic")
 	s.checkWalls()
+	s.checkIntake()
+	s.checkAnswers()
+	s.checkQuestions()
+	s.killEngines()
+	s.send("127.0.0.7", v5Datagram(0, 30))
+	s.expectNumber("flows are stored by the next engine",
+		"SELECT count() FROM flows WHERE exporter_addr = toIPv6('127.0.0.7')", 30)
+	s.checkWalls()
+	s.eventually("the watchdog is fed", func() error {
+		if now := s.property("WatchdogTimestampMonotonic"); now == fed {
+			return fmt.Errorf("last at %s", now)
+		}
+		return nil
+	})
+	s.checkReloadAndStop()
+}
 
+// checkIntake sends the flows of a real exporter and imports an archive.
+func (s *service) checkIntake() {
+	t := s.t.(*testing.T)
+	t.Helper()
 	captures, err := filepath.Glob(filepath.Join(corpusDir, "akvorado", "*.pcap"))
 	if err != nil || len(captures) == 0 {
 		lacking(t, "no corpus: %v", err)
@@ -50,52 +73,73 @@ func TestService(t *testing.T) {
 	exporters := replay(t, s.daemon, captures)
 	s.expectAllStored(exporters)
 	checkAgainstGolden(t, s.daemon, exporters)
-	if body, err := s.get(s.http + "/"); err != nil || !strings.Contains(body, "<title>NFStats</title>") {
-		t.Errorf("the page: %v %.300s", err, body)
-	}
 
-	// Statements that come often are compiled, which needs memory that is executable.
-	const compiled = `SELECT sum(number * number + 3 * number) FROM numbers(1000) WHERE number * 3 + 5 > 50
-		SETTINGS min_count_to_compile_expression = 0, min_count_to_compile_aggregate_expression = 0`
-	out, err := s.asItsUser("/usr/local/bin/nfstats", "sql", "--format", "TSV", compiled)
-	if err != nil || out != "334330400" {
-		t.Errorf("a compiled statement: %v %s", err, out)
-	}
-
-	flowToolsFile(t, filepath.Join(s.folder, "srv", "ft-a"), 100)
-	if err := os.Chmod(filepath.Join(s.folder, "srv", "ft-a"), 0o644); err != nil {
+	archive := filepath.Join(s.folder, "srv", "ft-a")
+	flowToolsFile(t, archive, 100)
+	if err := os.Chmod(archive, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if job := s.importHere(`{"path": "ft-a", "format": "flow-tools"}`); job.State != "done" || job.Flows != 100 {
 		t.Errorf("import: %+v", job)
 	}
+}
 
-	s.killEngines()
-	s.send("127.0.0.7", v5Datagram(0, 30))
-	s.expectNumber("flows are stored by the next engine",
-		"SELECT count() FROM flows WHERE exporter_addr = toIPv6('127.0.0.7')", 30)
-	s.checkWalls()
+// checkAnswers asks the page, and ClickHouse as an operator does.
+func (s *service) checkAnswers() {
+	s.t.Helper()
+	if body, err := s.get(s.http + "/"); err != nil || !strings.Contains(body, "<title>NFStats</title>") {
+		s.t.Errorf("the page: %v %.300s", err, body)
+	}
+	// Statements that come often are compiled, which needs memory that is executable.
+	const compiled = `SELECT sum(number * number + 3 * number) FROM numbers(1000) WHERE number * 3 + 5 > 50
+		SETTINGS min_count_to_compile_expression = 0, min_count_to_compile_aggregate_expression = 0`
+	out, err := s.asItsUser("/usr/local/bin/nfstats", "sql", "--format", "TSV", compiled)
+	if err != nil || out != "334330400" {
+		s.t.Errorf("a compiled statement: %v %s", err, out)
+	}
+}
 
+// checkQuestions wants the daemon to ask an SNMP agent and a registry.
+func (s *service) checkQuestions() {
+	s.t.Helper()
+	agent, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer agent.Close()
+	device := fmt.Sprintf(`{"address": "127.0.0.8", "host": "127.0.0.1", "port": %d,
+		"credential": {"version": "2c", "community": "in-the-sandbox"}}`, agent.LocalAddr().(*net.UDPAddr).Port)
+	if status, answer := s.api("POST", "devices", device); status != http.StatusOK {
+		s.t.Errorf("add a device: %d %s", status, answer)
+	}
+	question := make([]byte, 1500)
+	agent.SetReadDeadline(time.Now().Add(patience))
+	n, _, err := agent.ReadFrom(question)
+	if err != nil || !strings.Contains(string(question[:n]), "in-the-sandbox") {
+		s.t.Errorf("the SNMP agent is asked %q: %v", question[:n], err)
+	}
+	if answer, err := s.get(s.http + "/api/v1/whois?as=64500"); err != nil || !strings.Contains(answer, "subject: AS64500") {
+		s.t.Errorf("the registry says: %v %s", err, answer)
+	}
+}
+
+// checkReloadAndStop moves the log away, as logrotate does, and stops the service.
+func (s *service) checkReloadAndStop() {
+	s.t.Helper()
 	log := filepath.Join(s.folder, "log", "nfstats", "nfstats.log")
 	if err := os.Rename(log, log+".1"); err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	s.systemctl("reload", "nfstats.service")
 	s.eventually("the log file is there again", func() error { _, err := os.Stat(log); return err })
-	s.eventually("the watchdog is fed", func() error {
-		if now := s.property("WatchdogTimestampMonotonic"); now == fed {
-			return fmt.Errorf("last at %s", now)
-		}
-		return nil
-	})
 	s.systemctl("stop", "nfstats.service")
 	for property, want := range map[string]string{"Result": "success", "ExecMainStatus": "0", "NRestarts": "0"} {
 		if got := s.property(property); got != want {
-			t.Errorf("after the stop %s is %s, want %s", property, got, want)
+			s.t.Errorf("after the stop %s is %s, want %s", property, got, want)
 		}
 	}
 	if text := s.serviceLog(); !strings.Contains(text, "nfstats has stopped") {
-		t.Errorf("the log after the stop: %s", text)
+		s.t.Errorf("the log after the stop: %s", text)
 	}
 }
 
