@@ -118,7 +118,8 @@ func (s *service) checkQuestions() {
 	if err != nil || !strings.Contains(string(question[:n]), "in-the-sandbox") {
 		s.t.Errorf("the SNMP agent is asked %q: %v", question[:n], err)
 	}
-	if answer, err := s.get(s.http + "/api/v1/whois?as=64500"); err != nil || !strings.Contains(answer, "subject: AS64500") {
+	answer, err := s.get(s.http + "/api/v1/whois?as=64500")
+	if err != nil || !strings.Contains(answer, "subject: AS64500") {
 		s.t.Errorf("the registry says: %v %s", err, answer)
 	}
 }
