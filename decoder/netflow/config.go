@@ -11,8 +11,9 @@ import (
 // they do not say themselves.
 type Config struct {
 	// MaxExporters bounds the exporters of one Decoder. When it is reached, a
-	// new exporter takes the place of one that has been silent for
-	// ExporterExpiry, or is refused.
+	// new exporter that keeps sending takes the place of one of which little is
+	// known, or that has been silent for ExporterExpiry; else it is refused. At
+	// most three quarters become known by what they send.
 	MaxExporters   int
 	ExporterExpiry time.Duration
 

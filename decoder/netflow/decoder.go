@@ -14,8 +14,9 @@ type Decoder struct {
 	config Config
 
 	exporters    map[exporterKey]*exporter
-	order        []*exporter    // the same in order of appearance
-	hand         int            // of the clock that finds exporters to replace
+	order        []*exporter // the same in order of appearance
+	hand         int         // of the clock that finds exporters to replace
+	places       places
 	lastSource   netip.AddrPort // that was looked up
 	lastExporter *exporter
 
@@ -134,6 +135,9 @@ func (d *Decoder) Decode(receivedMs int64, source netip.AddrPort, payload []byte
 	}
 	e.skewMs = m.exportMs - receivedMs
 	e.counters.Flows += uint64(b.Len() - first)
+	if e.stranger {
+		d.establish(e)
+	}
 	return m.err
 }
 

@@ -31,6 +31,9 @@ type exporter struct {
 	firstMs, lastMs int64 // receive times
 	skewMs          int64 // export time minus receive time of the last datagram
 	little          bool  // sampling intervals are little-endian
+
+	stranger    bool // see places
+	established bool // known by what it sent
 }
 
 // domain is an observation domain (RFC 7011 §2), source ID (RFC 3954 §5.1) or
@@ -67,7 +70,7 @@ func (d *Decoder) exporter(source netip.AddrPort, receivedMs int64) *exporter {
 	key := d.keyOf(source)
 	e := d.exporters[key]
 	if e == nil {
-		if len(d.order) >= d.config.MaxExporters && !d.replaceExporter(receivedMs) {
+		if len(d.order) >= d.config.MaxExporters && !d.makePlace(key, receivedMs) {
 			return nil
 		}
 		e = d.addExporter(key, receivedMs)
@@ -99,30 +102,12 @@ func (d *Decoder) addExporter(key exporterKey, receivedMs int64) *exporter {
 	e.firstMs, e.lastMs = receivedMs, receivedMs
 	d.exporters[key] = e
 	d.order = append(d.order, e)
+	e.stranger = !d.vouchedFor(key)
+	if e.stranger {
+		d.places.strangers = append(d.places.strangers, e)
+	}
 	d.generation++
 	return e
-}
-
-// replaceExporter removes the longest silent of the next few exporters, if it
-// has been silent for long enough.
-func (d *Decoder) replaceExporter(receivedMs int64) bool {
-	oldest := -1
-	for range min(evictionScan, len(d.order)) {
-		d.hand = (d.hand + 1) % len(d.order)
-		if oldest < 0 || d.order[d.hand].lastMs < d.order[oldest].lastMs {
-			oldest = d.hand
-		}
-	}
-	e := d.order[oldest]
-	if receivedMs-e.lastMs < d.config.ExporterExpiry.Milliseconds() {
-		return false
-	}
-	d.waitingBytes -= e.waiting.bytes
-	d.others.Add(&e.counters)
-	delete(d.exporters, e.key)
-	d.order = slices.Delete(d.order, oldest, oldest+1)
-	d.lastExporter = nil
-	return true
 }
 
 // domain returns a domain of the exporter, made if it is new, or nil when it

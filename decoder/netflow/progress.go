@@ -88,6 +88,7 @@ func (d *Decoder) RestoreProgress(progress []byte) error {
 	if r.failed || len(r.b) > 0 {
 		return fmt.Errorf("restore the progress of exporters: %w", ErrState)
 	}
+	d.sortOut()
 	return nil
 }
 

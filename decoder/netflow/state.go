@@ -129,6 +129,7 @@ func (d *Decoder) RestoreState(state []byte, keep func(exporter netip.Addr) bool
 			d.waitingBytes += e.waiting.bytes
 		}
 	}
+	d.sortOut()
 	d.generation++
 	return nil
 }

@@ -28,6 +28,7 @@ type waitingSet struct {
 const (
 	waitingOverhead = 64  // octets that a waiting set takes beside its body
 	waitingShare    = 256 // exporters that may wait with all that each is allowed
+	knownShare      = 384 // the same for known ones, whom strangers leave the difference
 )
 
 func (w *waitingSet) size() int { return len(w.body) + waitingOverhead }
@@ -37,11 +38,15 @@ func (d *Decoder) wait(m *message, id uint16, body []byte) {
 	w := &m.exporter.waiting
 	set := waitingSet{version: m.version, domain: m.domain.id, id: id, receivedMs: m.receivedMs,
 		exportMs: m.exportMs, uptimeMs: m.uptimeMs, body: body}
+	share := knownShare
+	if m.exporter.stranger {
+		share = waitingShare
+	}
 	switch {
 	case d.config.MaxWaiting == 0 || d.config.MaxWaitingBytes == 0:
 		m.exporter.counters.Dropped[ReasonUnknownTemplate]++
 		return
-	case w.bytes+set.size() > d.config.MaxWaitingBytes, d.waitingBytes+set.size() > waitingShare*d.config.MaxWaitingBytes:
+	case w.bytes+set.size() > d.config.MaxWaitingBytes, d.waitingBytes+set.size() > share*d.config.MaxWaitingBytes:
 		m.exporter.counters.Dropped[ReasonWaitingFull]++
 		return
 	}
