@@ -150,11 +150,12 @@ func (c *Collector) Templates(ctx context.Context, exporter netip.Addr) ([]netfl
 	return templates, nil
 }
 
-// Names returns what exporters call their interfaces, as they told in options data.
+// Names returns what exporters call their interfaces, as they told in options
+// data. While all places are taken it leaves out strangers, who come and go.
 func (c *Collector) Names(ctx context.Context) ([]netflow.ExporterNames, error) {
 	var all []netflow.ExporterNames
 	for _, w := range c.workers {
-		if err := w.look(ctx, func(d *netflow.Decoder) { all = append(all, d.Names()...) }); err != nil {
+		if err := w.look(ctx, func(d *netflow.Decoder) { all = append(all, namesWorthKeeping(d)...) }); err != nil {
 			return nil, err
 		}
 	}
@@ -182,6 +183,7 @@ func (c *Collector) Run(ctx context.Context) error {
 	var receivers, pipeline, keeper errgroup.Group
 	keeper.Go(func() error { return c.journal.Run(keeping) })
 	keeper.Go(func() error { c.watchStoring(keeping); return nil })
+	keeper.Go(func() error { c.watchPlaces(keeping); return nil })
 	for _, w := range c.workers {
 		c.decoding.Go(func() { w.run(storing) })
 	}

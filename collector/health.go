@@ -118,21 +118,24 @@ func (c *Collector) Problems() (problems []string) {
 }
 
 // Warnings tells what an operator should look at though flows are stored.
-func (c *Collector) Warnings() []string {
-	warnings := c.implausible.warnings(time.Now())
+func (c *Collector) Warnings() (all []string) {
+	if warning := placesWarning(c.places(), time.Now()); warning != "" {
+		all = append(all, warning)
+	}
+	all = append(all, c.implausible.warnings(time.Now())...)
 	rejected, err := journal.ListRejected(c.config.Journal.Dir)
 	if err != nil {
-		return append(warnings, err.Error())
+		return append(all, err.Error())
 	}
 	if len(rejected) == 0 {
-		return warnings
+		return all
 	}
 	datagrams := 0
 	for _, r := range rejected {
 		datagrams += r.Datagrams
 	}
 	last := rejected[len(rejected)-1]
-	return append(warnings, fmt.Sprintf("%d blocks (%d datagrams) that ClickHouse refused are set aside, see: nfstats journal list. The last: %s",
+	return append(all, fmt.Sprintf("%d blocks (%d datagrams) that ClickHouse refused are set aside, see: nfstats journal list. The last: %s",
 		len(rejected), datagrams, last.Cause))
 }
 

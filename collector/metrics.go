@@ -68,6 +68,13 @@ var (
 	exporterImplausible = prometheus.NewDesc("nfstats_exporter_implausible_total",
 		"Flow records of an exporter whose counters no network can have carried, of up to 4096 exporters.", []string{"exporter"}, nil)
 
+	exporterPlaces = prometheus.NewDesc("nfstats_decoder_exporter_places",
+		"Places for exporters: known, stranger (sent little so far) and free.", []string{"state"}, nil)
+	exportersRefused = prometheus.NewDesc("nfstats_decoder_refused_exporters_total",
+		"Addresses that found no place with their first datagram.", nil, nil)
+	exportersEvicted = prometheus.NewDesc("nfstats_decoder_evicted_exporters_total",
+		"Strangers that lost their place to another exporter.", nil, nil)
+
 	collectorDropped = prometheus.NewDesc("nfstats_collector_dropped_datagrams_total",
 		"Datagrams that were lost before the journal: kernel_buffer_full (raise collector.receive_buffer), by socket, and not_allowed (collector.allow).", []string{"reason", "socket"}, nil)
 )
@@ -75,7 +82,8 @@ var (
 // Describe sends the descriptions of the metrics.
 func (d decoded) Describe(out chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{decodedDatagrams, decodedFlows, decodedProblems, decodedLost, decodedClamped, decodedResets, decodedUnknown,
-		exporterDatagrams, exporterFlows, exporterLost, exporterProblems, exporterImplausible, decodedImplausible, collectorDropped} {
+		exporterDatagrams, exporterFlows, exporterLost, exporterProblems, exporterImplausible, decodedImplausible, collectorDropped,
+		exporterPlaces, exportersRefused, exportersEvicted} {
 		out <- desc
 	}
 }
@@ -96,6 +104,13 @@ func (d decoded) Collect(out chan<- prometheus.Metric) {
 	for _, s := range suspects {
 		counter(exporterImplausible, s.records, s.exporter.String())
 	}
+	places := d.collector.places()
+	for state, n := range map[string]int{"known": places.Known, "stranger": places.Taken - places.Known,
+		"free": max(0, places.Max-places.Taken)} {
+		out <- prometheus.MustNewConstMetric(exporterPlaces, prometheus.GaugeValue, float64(n), state)
+	}
+	counter(exportersRefused, places.Refused)
+	counter(exportersEvicted, places.Evicted)
 	total, err := d.collector.total(ctx)
 	if err != nil {
 		return // a scrape during a stop
@@ -113,6 +128,7 @@ func (d decoded) Collect(out chan<- prometheus.Metric) {
 	if err != nil {
 		return
 	}
+	exporters = namedInMetrics(exporters, placesWarning(places, time.Now()) != "")
 	for i := range exporters {
 		c, label := &exporters[i].Counters, exporterLabel(&exporters[i])
 		counter(exporterDatagrams, c.Datagrams, label)

@@ -62,7 +62,9 @@ type worker struct {
 	inserts chan insert
 	batches chan *decoder.Batch // free ones
 	inspect chan func(*netflow.Decoder)
-	errors  *errorLog
+	errors  *errorLog // of exporters that are known
+	strange *errorLog // of strangers, whose addresses may be forged
+	places  atomic.Pointer[netflow.Places]
 	storing attempt
 }
 
@@ -83,7 +85,7 @@ func newWorker(c *Collector, shard int) (*worker, error) {
 	}
 	w := &worker{collector: c, shard: shard, decoder: d,
 		tasks: make(chan func(context.Context), 1), inserts: make(chan insert, batchesPerWorker), batches: make(chan *decoder.Batch, batchesPerWorker),
-		inspect: make(chan func(*netflow.Decoder)), errors: newErrorLog(c.logger)}
+		inspect: make(chan func(*netflow.Decoder)), errors: newErrorLog(c.logger), strange: newErrorLog(c.logger)}
 	w.plausible.Speeds = c.interfaceSpeeds
 	for range cap(w.batches) {
 		w.batches <- new(decoder.Batch)
@@ -157,7 +159,7 @@ func (w *worker) decode(s *share) {
 		i.end++
 		before := i.batch.Len()
 		if err := w.decoder.Decode(d.ReceivedMs, d.Source, d.Payload, i.batch); err != nil {
-			w.errors.datagram(d, err)
+			w.complain(d, err)
 		}
 		if marked := w.plausible.Mark(i.batch, before); marked > 0 {
 			w.collector.noteImplausible(i.batch, before, marked, w.errors)
@@ -167,6 +169,8 @@ func (w *worker) decode(s *share) {
 			i = next(i.end)
 		}
 	}
+	places := w.decoder.Places()
+	w.places.Store(&places)
 	i.share = s
 	w.inserts <- i
 	s.decoded()

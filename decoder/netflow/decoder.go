@@ -14,9 +14,8 @@ type Decoder struct {
 	config Config
 
 	exporters    map[exporterKey]*exporter
-	order        []*exporter // the same in order of appearance
-	hand         int         // of the clock that finds exporters to replace
-	places       places
+	order        []*exporter    // the same in order of appearance
+	hand         int            // of the clock that finds exporters to replace
 	lastSource   netip.AddrPort // that was looked up
 	lastExporter *exporter
 
@@ -28,6 +27,7 @@ type Decoder struct {
 	compiler  compiler
 	fields    []field // scratch of the template parser
 	asV5      []byte  // scratch: records of v1 and v7 in v5's form
+	places    places
 }
 
 // Lengths of headers and records in octets.

@@ -108,8 +108,10 @@ func (d *Decoder) sortOut() {
 	clear(p.strangers)
 	p.strangers, p.established = p.strangers[:0], 0
 	for _, e := range d.order {
-		e.stranger = true
-		p.strangers = append(p.strangers, e)
+		e.stranger, e.established = !d.vouchedFor(e.key), false
+		if e.stranger {
+			p.strangers = append(p.strangers, e)
+		}
 	}
 	slices.SortStableFunc(p.strangers, func(a, b *exporter) int { return cmp.Compare(a.firstMs, b.firstMs) })
 	for _, e := range slices.Clone(p.strangers) {
@@ -117,19 +119,16 @@ func (d *Decoder) sortOut() {
 	}
 }
 
-// establish makes a stranger known if it is vouched for, or has sent enough and
-// strangers keep their part of the places.
+// establish makes a stranger known if it has sent enough and strangers keep their
+// part of the places.
 func (d *Decoder) establish(e *exporter) {
-	vouched := d.vouchedFor(e.key)
-	if !vouched {
-		c := &e.counters
-		if c.Datagrams < knownDatagrams || c.Flows == 0 || e.lastMs-e.firstMs < knownAfter.Milliseconds() ||
-			d.places.established >= d.config.MaxExporters-d.config.MaxExporters/4 {
-			return
-		}
-		d.places.established++
+	c := &e.counters
+	if c.Datagrams < knownDatagrams || c.Flows == 0 || e.lastMs-e.firstMs < knownAfter.Milliseconds() ||
+		d.places.established >= d.config.MaxExporters-d.config.MaxExporters/4 {
+		return
 	}
-	e.stranger, e.established = false, !vouched
+	d.places.established++
+	e.stranger, e.established = false, true
 	d.places.forgetStranger(e)
 }
 

@@ -13,6 +13,7 @@ import (
 type ExporterStatus struct {
 	Address     netip.Addr     `json:"address"`
 	Port        uint16         `json:"port,omitempty"` // behind a shared address
+	Known       bool           `json:"known"`          // strangers do not displace it
 	Domains     []DomainStatus `json:"domains"`
 	FirstSeenMs int64          `json:"first_seen_ms"` // receive time, Unix milliseconds
 	LastSeenMs  int64          `json:"last_seen_ms"`
@@ -46,7 +47,7 @@ type InterfaceRate struct {
 func (d *Decoder) Exporters() []ExporterStatus {
 	all := make([]ExporterStatus, 0, len(d.order))
 	for _, e := range d.order {
-		s := ExporterStatus{Address: e.address, Port: e.key.port, FirstSeenMs: e.firstMs, LastSeenMs: e.lastMs,
+		s := ExporterStatus{Address: e.address, Port: e.key.port, Known: !e.stranger, FirstSeenMs: e.firstMs, LastSeenMs: e.lastMs,
 			ClockSkewMs: e.skewMs, Counters: e.counters, WaitingSets: len(e.waiting.sets), WaitingBytes: e.waiting.bytes,
 			Domains: []DomainStatus{}, SamplingRates: []InterfaceRate{}}
 		for _, dom := range e.domains {
