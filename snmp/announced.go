@@ -2,6 +2,7 @@ package snmp
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"reflect"
 	"strconv"
@@ -9,6 +10,16 @@ import (
 	"github.com/nfstats/nfstats/decoder/netflow"
 	"github.com/nfstats/nfstats/store"
 )
+
+// forgetAnnounced forgets what was kept of exporters that the decoders do not have
+// any more: forged addresses come and go.
+func (k *Keeper) forgetAnnounced(names []netflow.ExporterNames) {
+	here := make(map[netip.AddrPort]bool, len(names))
+	for _, n := range names {
+		here[netip.AddrPortFrom(n.Address, n.Port)] = true
+	}
+	maps.DeleteFunc(k.announced, func(of netip.AddrPort, _ netflow.ExporterNames) bool { return !here[of] })
+}
 
 // keepAnnounced keeps the routing tables, applications and samplers that an
 // exporter names in options data, whenever one of them changes.

@@ -220,6 +220,7 @@ func (k *Keeper) keepNames(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	k.forgetAnnounced(names)
 	var problems []error
 	for _, n := range names {
 		problems = append(problems, k.keepAnnounced(ctx, n))

@@ -37,6 +37,8 @@ const (
 	lossInterval = time.Minute
 	// lossLooks is how many looks are remembered: a day.
 	lossLooks = int(24 * time.Hour / lossInterval)
+	// briefLooks is how many looks make an exporter worth remembering when it has lost its place.
+	briefLooks = 5
 )
 
 // NewLosses makes the memory; live returns what the decoders know.
@@ -81,7 +83,10 @@ func (l *Losses) add(at time.Time, all []netflow.ExporterStatus) {
 		now[e.Address.Unmap()] = sum
 	}
 	for address, past := range l.past {
-		if _, sends := now[address]; !sends && at.Sub(past[len(past)-1].at) > lossInterval*time.Duration(lossLooks) {
+		_, sends := now[address]
+		silent := at.Sub(past[len(past)-1].at)
+		passedBy := len(past) < briefLooks // forged addresses come by thousands, and are not remembered
+		if !sends && (passedBy || silent > lossInterval*time.Duration(lossLooks)) {
 			delete(l.past, address)
 		}
 	}

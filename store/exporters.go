@@ -26,10 +26,11 @@ func ExportersSQL(from, to time.Time) string {
     count() AS flows, sum(bytes_scaled) AS octets, countIf(implausible) AS implausible
 FROM flows
 WHERE time_received >= fromUnixTimestamp64Milli(%d) AND time_received < fromUnixTimestamp64Milli(%d)
-GROUP BY exporter_addr ORDER BY exporter_addr LIMIT 10000`, from.UnixMilli(), to.UnixMilli())
+GROUP BY exporter_addr ORDER BY name = '', flows DESC, exporter_addr LIMIT 10000`, from.UnixMilli(), to.UnixMilli())
 }
 
-// Exporters returns who sent flows from from up to to.
+// Exporters returns who sent flows from from up to to. Where there are too many,
+// those with a name come before those that were only seen, whose addresses can be forged.
 func (s *Store) Exporters(ctx context.Context, from, to time.Time) ([]Exporter, error) {
 	rows, err := s.conn.Query(limited(ctx), ExportersSQL(from, to))
 	if err != nil {
