@@ -123,6 +123,8 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	}
 	losses := snmp.NewLosses(flowCollector.Exporters, logger.Named("snmp"))
 	rates := &samplingRates{store: flows, collector: flowCollector, logger: logger.Named("snmp")}
+	known := &knownExporters{configured: configuredExporters(cfg), poller: poller, store: flows, collector: flowCollector,
+		logger: logger.Named("collector")}
 	retention, err := store.NewRetention(flows, retentionSettings(cfg), registry, logger.Named("retention"))
 	if err != nil {
 		return err
@@ -161,6 +163,7 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 		group.Go(func() error { return calibrator.Run(groupCtx) })
 		group.Go(func() error { return retention.Run(groupCtx) })
 		group.Go(func() error { return rates.Run(groupCtx) })
+		group.Go(func() error { return known.Run(groupCtx) })
 		group.Go(func() error { return losses.Run(groupCtx) })
 		group.Go(func() error { return imports.Run(groupCtx) })
 		group.Go(func() error { return store.NewRollups(flows, name, flowCollector.StoredUntil).Run(groupCtx) })
