@@ -119,7 +119,8 @@ func (c *Collector) Problems() (problems []string) {
 
 // Warnings tells what an operator should look at though flows are stored.
 func (c *Collector) Warnings() (all []string) {
-	if warning := placesWarning(c.places(), time.Now()); warning != "" {
+	now := time.Now()
+	if warning := placesWarning(c.pressed(now), now); warning != "" {
 		all = append(all, warning)
 	}
 	all = append(all, c.implausible.warnings(time.Now())...)
@@ -135,7 +136,8 @@ func (c *Collector) Warnings() (all []string) {
 		datagrams += r.Datagrams
 	}
 	last := rejected[len(rejected)-1]
-	return append(all, fmt.Sprintf("%d blocks (%d datagrams) that ClickHouse refused are set aside, see: nfstats journal list. The last: %s",
+	return append(all, fmt.Sprintf("%d blocks (%d datagrams) that ClickHouse refused are set aside, "+
+		"see: nfstats journal list. The last: %s",
 		len(rejected), datagrams, last.Cause))
 }
 

@@ -128,7 +128,7 @@ func (d decoded) Collect(out chan<- prometheus.Metric) {
 	if err != nil {
 		return
 	}
-	exporters = namedInMetrics(exporters, placesWarning(places, time.Now()) != "")
+	exporters = namedInMetrics(exporters, isPressed(places, time.Now()))
 	for i := range exporters {
 		c, label := &exporters[i].Counters, exporterLabel(&exporters[i])
 		counter(exporterDatagrams, c.Datagrams, label)

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/nfstats/nfstats/collector/loglimit"
 	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/nfstats/nfstats/collector/journal"
+	"github.com/nfstats/nfstats/collector/loglimit"
 	"github.com/nfstats/nfstats/decoder/netflow"
 )
 
@@ -41,14 +41,29 @@ func (c *Collector) places() (all netflow.Places) {
 	return all
 }
 
+// pressed sums the places of the decoders where exporters found none lately.
+func (c *Collector) pressed(now time.Time) (all netflow.Places) {
+	for _, w := range c.workers {
+		if p := w.places.Load(); p != nil && isPressed(*p, now) {
+			all.Add(*p)
+		}
+	}
+	return all
+}
+
+func isPressed(p netflow.Places, now time.Time) bool {
+	return p.PressedMs != 0 && now.Sub(time.UnixMilli(p.PressedMs)) <= pressedWithin
+}
+
 // placesWarning tells that exporters find no place, and what to do; "": they do.
 func placesWarning(p netflow.Places, now time.Time) string {
-	if p.PressedMs == 0 || now.Sub(time.UnixMilli(p.PressedMs)) > pressedWithin {
+	if !isPressed(p, now) {
 		return ""
 	}
-	return fmt.Sprintf("places for exporters are taken (%d of %d, %d by known exporters): since the start %d addresses were refused at first, "+
-		"and %d strangers lost their place. If they are forged, name the networks of your routers in collector.allow; "+
-		"if they are routers of yours, raise decoder.max_exporters", p.Taken, p.Max, p.Known, p.Refused, p.Evicted)
+	return fmt.Sprintf("places for exporters are taken (%d of %d, %d by known exporters): "+
+		"since the start %d addresses were refused at first, and %d strangers lost their place. If they are forged, name the networks of your routers in collector.allow; "+
+		"if they are routers of yours, raise decoder.max_exporters",
+		p.Taken, p.Max, p.Known, p.Refused, p.Evicted)
 }
 
 // watchPlaces logs once a minute that exporters find no place.
@@ -60,7 +75,7 @@ func (c *Collector) watchPlaces(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			if warning := placesWarning(c.places(), now); warning != "" {
+			if warning := placesWarning(c.pressed(now), now); warning != "" {
 				c.logger.Warn(warning)
 			}
 		}

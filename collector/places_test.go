@@ -16,7 +16,8 @@ import (
 // of this machine may have.
 func sendAs(t *testing.T, c *Collector, from netip.Addr) {
 	t.Helper()
-	conn, err := net.DialUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0)), net.UDPAddrFromAddrPort(c.Addresses()[0]))
+	local, to := net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0)), net.UDPAddrFromAddrPort(c.Addresses()[0])
+	conn, err := net.DialUDP("udp4", local, to)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,8 +23,8 @@ type KnownExporter struct {
 
 // KnownExporters returns all exporters that ever sent flows or were polled.
 func (s *Store) KnownExporters(ctx context.Context) ([]KnownExporter, error) {
-	rows, err := s.conn.Query(limited(ctx), "SELECT exporter_addr, name, description, system_name, edited_name, sampling_rate FROM exporters FINAL "+
-		"ORDER BY name = '' AND sampling_rate = 0, exporter_addr LIMIT 100000")
+	rows, err := s.conn.Query(limited(ctx), "SELECT exporter_addr, name, description, system_name, edited_name, sampling_rate "+
+		"FROM exporters FINAL ORDER BY name = '' AND sampling_rate = 0, exporter_addr LIMIT 100000")
 	if err != nil {
 		return nil, fmt.Errorf("read the inventory of exporters: %w", err)
 	}

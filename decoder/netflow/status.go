@@ -47,7 +47,8 @@ type InterfaceRate struct {
 func (d *Decoder) Exporters() []ExporterStatus {
 	all := make([]ExporterStatus, 0, len(d.order))
 	for _, e := range d.order {
-		s := ExporterStatus{Address: e.address, Port: e.key.port, Known: !e.stranger, FirstSeenMs: e.firstMs, LastSeenMs: e.lastMs,
+		s := ExporterStatus{Address: e.address, Port: e.key.port, Known: !e.stranger,
+			FirstSeenMs: e.firstMs, LastSeenMs: e.lastMs,
 			ClockSkewMs: e.skewMs, Counters: e.counters, WaitingSets: len(e.waiting.sets), WaitingBytes: e.waiting.bytes,
 			Domains: []DomainStatus{}, SamplingRates: []InterfaceRate{}}
 		for _, dom := range e.domains {
