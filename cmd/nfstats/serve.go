@@ -102,6 +102,9 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	defer flows.Close()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if supervisor != nil {
+		registry.MustRegister(supervisor.Metrics()...)
+	}
 	name, err := collectorName(cfg)
 	if err != nil {
 		return err
@@ -132,7 +135,7 @@ func serveFlows(ctx context.Context, cfg *configs.Config, storeConfig store.Conf
 	imports := newImports(cfg, name, flows, retention, networks, logger.Named("import"))
 	r := &readiness{supervisor: supervisor, store: flows, collector: flowCollector}
 	ui, err := httpui.New(httpui.Config{Listen: cfg.HTTP.Listen, AllowedHosts: cfg.HTTP.AllowedHosts, Version: programVersion(), Access: accessConfig(cfg), Certificate: cfg.HTTP.TLS.Certificate, Key: cfg.HTTP.TLS.Key, Whois: cfg.HTTP.Whois, ReverseDNS: cfg.HTTP.ReverseDNS},
-		httpui.Dependencies{Flows: flows, SQL: readOnlySQL(supervisor, flows), Live: flowCollector.Exporters, Templates: flowCollector.Templates, Problems: r.problems, Inventory: flows, Poller: poller, Seen: keeper.Seen, Lost: losses.Share, Retention: retention, Imports: imports, RatesChanged: rates.sync, Warnings: warnings(flowCollector, networks, cfg.Open()), Journal: journalStatus(flowCollector), Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http"), LogLevel: level})
+		httpui.Dependencies{Flows: flows, SQL: readOnlySQL(supervisor, flows), Live: flowCollector.Exporters, Templates: flowCollector.Templates, Problems: r.problems, Inventory: flows, Poller: poller, Seen: keeper.Seen, Lost: losses.Share, Retention: retention, Imports: imports, RatesChanged: rates.sync, Warnings: warnings(flowCollector, networks, supervisor, cfg.Open()), Journal: journalStatus(flowCollector), Addresses: flowCollector.Addresses, Registry: registry, Logger: logger.Named("http"), LogLevel: level})
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 // TestReaderFollows changes what the writer has and waits until users see it.
@@ -191,6 +194,16 @@ func TestReaderIsReplaced(t *testing.T) {
 	})
 	if st := s.State(); st.Restarts != 0 {
 		t.Errorf("the writer was restarted: %+v", st)
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(s.Metrics()...)
+	const want = `# HELP nfstats_engine_restarts_total Times that a process of the embedded ClickHouse ended and was started again: the writer, or the reader for users' SQL.
+# TYPE nfstats_engine_restarts_total counter
+nfstats_engine_restarts_total{process="reader"} 1
+nfstats_engine_restarts_total{process="writer"} 0
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want)); err != nil {
+		t.Error(err)
 	}
 }
 
