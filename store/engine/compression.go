@@ -27,7 +27,8 @@ type encoding struct {
 // first.
 var httpEncodings = []encoding{
 	{"zstd", func(w io.Writer) (io.WriteCloser, error) {
-		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(1<<20))
+		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest),
+			zstd.WithWindowSize(1<<20))
 	}},
 	{"lz4", func(w io.Writer) (io.WriteCloser, error) { return lz4.NewWriter(w), nil }},
 	{"gzip", func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriterLevel(w, gzip.BestSpeed) }},
@@ -108,7 +109,9 @@ func plainBody(r *http.Request, values url.Values, stranger bool) (io.Reader, er
 		body, err = zlib.NewReader(body)
 	case "zstd":
 		var decoder *zstd.Decoder
-		if decoder, err = zstd.NewReader(body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true)); err == nil {
+		decoder, err = zstd.NewReader(body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow),
+			zstd.WithDecoderLowmem(true))
+		if err == nil {
 			body = decoder.IOReadCloser()
 		}
 	case "lz4":
@@ -157,7 +160,8 @@ func (b *boundedBlocks) Read(p []byte) (int, error) {
 		} else {
 			packed := int64(binary.LittleEndian.Uint32(header[blockPackedSize:]))
 			if plain := binary.LittleEndian.Uint32(header[blockPlainSize:]); plain > maxWindow || packed > 2*maxWindow {
-				return 0, newException(codeQueryTooLarge, "a compressed block is larger than %d bytes. (QUERY_IS_TOO_LARGE)", maxWindow)
+				return 0, newException(codeQueryTooLarge,
+					"a compressed block is larger than %d bytes. (QUERY_IS_TOO_LARGE)", maxWindow)
 			}
 			b.header, b.left = header, max(0, int(packed)-blockSizesCount)
 		}

@@ -25,17 +25,19 @@ const (
 )
 
 // readingSettings are the settings of a table that matter to who only reads it.
-var readingSettings = map[string]bool{"index_granularity": true, "index_granularity_bytes": true, "allow_nullable_key": true}
+var readingSettings = setOf([]string{"index_granularity", "index_granularity_bytes", "allow_nullable_key"})
 
 // liveSettings make a table of parts that somebody else writes. New parts are
 // looked for each second.
 var liveSettings = []string{"storage_policy = '" + liveDisk + "'", "refresh_parts_interval = 1"}
 
 var (
-	head        = regexp.MustCompile(`^(?:ATTACH|CREATE) (TABLE|VIEW|MATERIALIZED VIEW|DICTIONARY) _ UUID '([0-9a-f-]{36})'(?: TO (.+))?$`)
+	head = regexp.MustCompile(`^(?:ATTACH|CREATE) (TABLE|VIEW|MATERIALIZED VIEW|DICTIONARY) ` +
+		`_ UUID '([0-9a-f-]{36})'(?: TO (.+))?$`)
 	refreshLine = regexp.MustCompile(`^REFRESH .* TO (.+)(?:\n|$)`)
 	engineLine  = regexp.MustCompile(`^ENGINE = (\w+)`)
-	ownMergeSet = regexp.MustCompile(`^(Replacing|Summing|Aggregating|Collapsing|VersionedCollapsing|Coalescing)?MergeTree$`)
+	ownMergeSet = regexp.MustCompile(`^(Replacing|Summing|Aggregating|Collapsing|VersionedCollapsing|` +
+		`Coalescing)?MergeTree$`)
 )
 
 // readDefinition makes a definition of the text in which ClickHouse keeps an

@@ -50,6 +50,9 @@ func blocksOf(t *testing.T, size int) string {
 // the memory of both processes against the limit. Pages that both have of the
 // library are counted once.
 func TestFloods(t *testing.T) {
+	if raceDetector {
+		t.Skip("what the race detector needs is not what is measured")
+	}
 	s := prepare(t, t.TempDir())
 	s.config.MaxMemory = 1 << 30
 	s.reader.maxResident = readerMemory(1<<30) + residentSlack

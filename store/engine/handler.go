@@ -63,7 +63,8 @@ func (h *handler) knowsKey(r *http.Request) error {
 // readOnly serves whoever the door admits, for reading what a viewer may read.
 func (h *handler) readOnly(door doorkeeper) http.Handler {
 	return h.handle(access{readOnly: true, maxStatement: readOnlyStatement, patience: readOnlyPatience,
-		turns:   &turns{running: readOnlyStatements, each: readOnlyEach, waiting: readOnlyWaiting, patience: readOnlySeconds * time.Second},
+		turns: &turns{running: readOnlyStatements, each: readOnlyEach, waiting: readOnlyWaiting,
+			patience: readOnlySeconds * time.Second},
 		allowed: door.admit, role: func(*http.Request) string { return ViewerRole }})
 }
 

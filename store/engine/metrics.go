@@ -7,7 +7,7 @@ func (s *Supervisor) Metrics() (all []prometheus.Collector) {
 	for _, p := range s.processes() {
 		labels := prometheus.Labels{"process": map[role]string{writer: "writer", reader: "reader"}[p.role]}
 		all = append(all, prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "nfstats_engine_restarts_total",
-			Help:        "Times that a process of the embedded ClickHouse ended and was started again: the writer, or the reader for users' SQL.",
+			Help:        "Restarts of the embedded ClickHouse: of the writer, or of the reader for users' SQL.",
 			ConstLabels: labels}, func() float64 { return float64(p.now().Restarts) }))
 	}
 	return all

@@ -36,7 +36,8 @@ const (
 
 // serveUsers adds the servers of the reader: for the web UI at the socket, and
 // the read-only address.
-func (h *handler) serveUsers(ctx context.Context, s spec, confined string, socket net.Listener, servers map[*http.Server]net.Listener) error {
+func (h *handler) serveUsers(ctx context.Context, s spec, confined string, socket net.Listener,
+	servers map[*http.Server]net.Listener) error {
 	h.users = &readerHouse{database: s.Database, ceilings: readOnlyCeilings(s.MaxMemory, runtime.NumCPU()),
 		maxColumn: int(min(max(s.MaxMemory/64, 8<<20), 64<<20)), unchecked: s.Unchecked}
 	debug.SetMemoryLimit(s.MaxMemory / 4) // answers on their way are garbage soon

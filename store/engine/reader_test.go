@@ -197,7 +197,7 @@ func TestReaderIsReplaced(t *testing.T) {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(s.Metrics()...)
-	const want = `# HELP nfstats_engine_restarts_total Times that a process of the embedded ClickHouse ended and was started again: the writer, or the reader for users' SQL.
+	const want = `# HELP nfstats_engine_restarts_total Restarts of the embedded ClickHouse: of the writer, or of the reader for users' SQL.
 # TYPE nfstats_engine_restarts_total counter
 nfstats_engine_restarts_total{process="reader"} 1
 nfstats_engine_restarts_total{process="writer"} 0

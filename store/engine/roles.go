@@ -42,8 +42,8 @@ var ownerRole = userRole{"owner", []string{"GRANT ALL ON *.*"}}
 // userRoles returns the roles that there are: the daemon's own, and those of users.
 func userRoles(database string) []userRole {
 	name := quotedName(database)
-	admin := []string{"GRANT SHOW ON *.*", "GRANT SELECT, dictGet ON " + name + ".*", "GRANT SELECT ON INFORMATION_SCHEMA.*",
-		"GRANT SELECT ON information_schema.*"}
+	admin := []string{"GRANT SHOW ON *.*", "GRANT SELECT, dictGet ON " + name + ".*",
+		"GRANT SELECT ON INFORMATION_SCHEMA.*", "GRANT SELECT ON information_schema.*"}
 	viewer := slices.Clone(admin)
 	for _, table := range adminTables {
 		viewer = append(viewer, "REVOKE SELECT ON "+name+"."+table)

@@ -32,12 +32,14 @@ func (h *handler) connectReader(q *request, granted map[string]string) (*connect
 	if h.users.unchecked {
 		return h.enter(granted, q.comment, "", database)
 	}
-	return h.enter(granted, q.comment, q.role, database, "--readonly=1", "--allow_introspection_functions=0", "--use_query_condition_cache=0",
+	return h.enter(granted, q.comment, q.role, database, "--readonly=1",
+		"--allow_introspection_functions=0", "--use_query_condition_cache=0",
 		"--max_query_size="+strconv.Itoa(4*readOnlyStatement)) // refusal sends a statement as a string of one
 }
 
 // enter opens a connection and chooses its role and database.
-func (h *handler) enter(settings map[string]string, comment, role, database string, more ...string) (*connection, error) {
+func (h *handler) enter(settings map[string]string, comment, role, database string,
+	more ...string) (*connection, error) {
 	arguments := []string{"--path=" + h.path, "--log_comment=" + comment}
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		if name != "log_comment" && h.settings[name] {

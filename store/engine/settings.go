@@ -118,7 +118,8 @@ var (
 	ignoredSettings = []string{
 		"add_http_cors_header", "async_insert", "cancel_http_readonly_queries_on_client_close", "connect_timeout",
 		"connect_timeout_with_failover_ms", "idle_connection_timeout", "log_comment", "log_queries", "max_insert_block_size",
-		"max_insert_threads", "max_query_size", "network_compression_method", "network_zstd_compression_level", "output_format_parallel_formatting", "poll_interval", "priority", "readonly",
+		"max_insert_threads", "max_query_size", "network_compression_method", "network_zstd_compression_level", "output_format_parallel_formatting",
+		"poll_interval", "priority", "readonly",
 		"receive_timeout", "send_logs_level", "send_timeout", "stream_like_engine_allow_direct_select", "use_client_time_zone",
 		"use_query_cache", "wait_for_async_insert",
 	}

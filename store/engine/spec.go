@@ -34,7 +34,8 @@ const (
 
 // describeWriter writes the configuration of the writer.
 func (s *Supervisor) describeWriter() (spec, error) {
-	sp := spec{Role: writer, Path: s.clickhouseDir(), Library: s.library, Database: s.config.Database, MaxMemory: s.config.MaxMemory}
+	sp := spec{Role: writer, Path: s.clickhouseDir(), Library: s.library, Database: s.config.Database,
+		MaxMemory: s.config.MaxMemory}
 	sp.Config, sp.Users = filepath.Join(sp.Path, "config.xml"), filepath.Join(sp.Path, "users.xml")
 	return sp, sp.write(sp.serverConfig(), usersConfig(userRoles(sp.Database)))
 }
@@ -42,8 +43,9 @@ func (s *Supervisor) describeWriter() (spec, error) {
 // describeReader empties the reader's scratch folder and writes its
 // configuration, where the reader cannot change it.
 func (s *Supervisor) describeReader() (spec, error) {
-	sp := spec{Role: reader, Path: s.scratchDir(), Data: s.clickhouseDir(), Library: s.library, Database: s.config.Database,
-		Listens: s.config.Listen != "", AllowedHosts: s.config.AllowedHosts, MaxMemory: readerMemory(s.config.MaxMemory), Unchecked: s.unchecked}
+	sp := spec{Role: reader, Path: s.scratchDir(), Data: s.clickhouseDir(), Library: s.library,
+		Database: s.config.Database, Listens: s.config.Listen != "", AllowedHosts: s.config.AllowedHosts,
+		MaxMemory: readerMemory(s.config.MaxMemory), Unchecked: s.unchecked}
 	if err := os.RemoveAll(sp.Path); err != nil {
 		return sp, fmt.Errorf("empty the scratch folder: %w", err)
 	}
