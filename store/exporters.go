@@ -21,12 +21,14 @@ type Exporter struct {
 
 // ExportersSQL returns the query of Exporters.
 func ExportersSQL(from, to time.Time) string {
-	return fmt.Sprintf(`SELECT exporter_addr, any(exporter_name) AS name,
+	return fmt.Sprintf(`SELECT * FROM (
+SELECT exporter_addr, any(exporter_name) AS name,
     toUnixTimestamp64Milli(min(time_received)) AS first_seen_ms, toUnixTimestamp64Milli(max(time_received)) AS last_seen_ms,
     count() AS flows, sum(bytes_scaled) AS octets, countIf(implausible) AS implausible
 FROM flows
 WHERE time_received >= fromUnixTimestamp64Milli(%d) AND time_received < fromUnixTimestamp64Milli(%d)
-GROUP BY exporter_addr ORDER BY name = '', flows DESC, exporter_addr LIMIT 10000`, from.UnixMilli(), to.UnixMilli())
+GROUP BY exporter_addr ORDER BY name = '', flows DESC, exporter_addr LIMIT 10000
+) ORDER BY exporter_addr`, from.UnixMilli(), to.UnixMilli())
 }
 
 // Exporters returns who sent flows from from up to to. Where there are too many,
