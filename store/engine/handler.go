@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -249,8 +248,4 @@ func fill(chunk []byte, r io.Reader) (n int, err error) {
 		n += m
 	}
 	return n, err
-}
-
-func quotedName(name string) string {
-	return "`" + strings.NewReplacer("\\", "\\\\", "`", "\\`").Replace(name) + "`"
 }

@@ -78,8 +78,3 @@ func (h *handler) wrongSetting(settings map[string]string) error {
 	}
 	return newException(codeBadArguments, "ClickHouse refuses the settings %v. (BAD_ARGUMENTS)", settings)
 }
-
-// quotedText returns a ClickHouse string literal.
-func quotedText(s string) string {
-	return "'" + strings.NewReplacer("\\", "\\\\", "'", "\\'", "\x00", "\\0").Replace(s) + "'"
-}
