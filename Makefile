@@ -38,11 +38,11 @@ httpui/web/node_modules/.package-lock.json: httpui/web/package-lock.json
 	cd httpui/web && npm ci --ignore-scripts --no-audit --no-fund
 
 test-go: build engine web-tools
-	$(GO) test -timeout 20m ./...
+	$(GO) test -timeout 40m ./...
 
 # The tests of cmd/nfstats run the built program, which the race detector is not in.
 test-race: build engine web-tools
-	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v /cmd/nfstats$$)
+	$(GO) test -race -timeout 40m $$($(GO) list ./... | grep -v /cmd/nfstats$$)
 
 # Kills, stops, full disks and damage under load, FAULTS of them at random.
 FAULTS ?= 100
