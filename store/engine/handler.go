@@ -35,7 +35,7 @@ type access struct {
 	patience     time.Duration                // with a client that does not read or write; 0: endless
 	turns        *turns                       // of the statements at one time
 	allowed      func(r *http.Request) error  // who may ask
-	role         func(r *http.Request) string // of ClickHouse, "" for the one that the request names
+	role         func(r *http.Request) string // of ClickHouse, where access is readOnly
 }
 
 // appendChunk is how many bytes of an INSERT are given to libchdb at once.
@@ -44,7 +44,7 @@ const appendChunk = 1 << 20
 // trusted serves the daemon, with full rights.
 func (h *handler) trusted() http.Handler {
 	return h.handle(access{maxStatement: 64 << 20, turns: &turns{running: 64, each: 64, waiting: 1024},
-		allowed: h.knowsKey, role: func(*http.Request) string { return "" }})
+		allowed: h.knowsKey})
 }
 
 // knowsKey refuses a request without the key.

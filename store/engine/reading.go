@@ -100,12 +100,13 @@ func (u *readerHouse) grant(q *request) (map[string]string, error) {
 		return q.settings, nil
 	}
 	asked := maps.Clone(q.settings)
-	for _, s := range clauseSettings(tokens(q.sql), false) {
+	inText := clauseSettings(tokens(q.sql), false)
+	for _, s := range inText {
 		if _, inURL := asked[s.name]; !inURL && s.plain && s.word.depth == 0 {
 			asked[s.name] = s.value // readonly=1 lets a clause say what holds already
 		}
 	}
-	if o := settingObjection(clauseSettings(tokens(q.sql), false), u.ceilings); o != nil {
+	if o := settingObjection(inText, u.ceilings); o != nil {
 		return nil, o.refusal(q.sql, false)
 	}
 	return readOnlySettings(asked, u.ceilings)
